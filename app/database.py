@@ -1,0 +1,176 @@
+"""The database as the models see it: one declarative base, one clock, two dialects.
+
+SQLite runs in WAL mode and starts a transaction with BEGIN IMMEDIATE, so that a reader that becomes
+a writer waits for its turn instead of failing with "database is locked". Inside `reading()`, which
+covers GET requests, a transaction begins deferred: readers then never wait for a writer.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from redis.exceptions import RedisError
+from sqlalchemy import DateTime, Double, Engine, MetaData, event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeDecorator
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_MS = 15_000
+"""How long a SQLite connection waits for another's write to end, in milliseconds."""
+
+
+class Base(DeclarativeBase):
+    """Base of every model; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with zone UTC, on SQLite too (which keeps no zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone; store it as UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+_reading = ContextVar("reading", default=False)
+
+
+def start_reading(reading: bool = True) -> None:
+    """Begin this context's transactions deferred, or not: call it before the first statement.
+
+    A write is still possible as the first statement of a fresh transaction. Every request calls it,
+    since a server's thread keeps its context from one request to the next.
+    """
+    _reading.set(reading)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Begin a fresh transaction fit for writing, and commit it, in the middle of a GET request."""
+    token = _reading.set(False)
+    try:
+        db.session.rollback()
+        yield
+        db.session.commit()
+    finally:
+        db.session.rollback()
+        _reading.reset(token)
+
+
+def after_commit(action: Callable[[], None]) -> None:
+    """Run the action once the current transaction is committed; forget it on a rollback.
+
+    The action must not use the database. What it raises is logged: the row is the truth, and the
+    reconciler finds work that nobody announced.
+    """
+    db.session.info.setdefault("after_commit", []).append(action)
+
+
+def _run_actions(session: Session) -> None:
+    for action in session.info.pop("after_commit", []):
+        try:
+            action()
+        except RedisError as error:
+            log.warning("not announced, the reconciler will: %s", error)
+
+
+def _drop_actions(session: Session) -> None:
+    session.info.pop("after_commit", None)
+
+
+def now() -> datetime:
+    """The time of this process, for what people read. Leases use `epoch_now`."""
+    return datetime.now(UTC)
+
+
+class epoch_now(GenericFunction[float]):
+    """Seconds since 1970 by the database's clock, so that machines need not agree on the time."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(epoch_now, "sqlite")
+def _epoch_now_sqlite(element: epoch_now, compiler: Any, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(epoch_now, "postgresql")
+def _epoch_now_postgresql(element: epoch_now, compiler: Any, **kw: Any) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """SQLAlchemy's options for the engine of this database URL."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}}
+    return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 20, "pool_recycle": 1800}
+
+
+def init_database(app: Flask) -> None:
+    """Bind the database to the application and set SQLite up on each new connection."""
+    db.init_app(app)
+    event.listen(db.session, "after_commit", _run_actions)
+    event.listen(db.session, "after_rollback", _drop_actions)
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+
+
+def forget_connections(engine: Engine) -> None:
+    """Drop a parent's connections in a forked child without closing them for the parent."""
+    engine.dispose(close=False)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")

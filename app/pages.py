@@ -1,0 +1,95 @@
+"""What all pages share: the landing page, filters, versioned static addresses, form tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask import Response as BaseResponse
+from flask_wtf import FlaskForm
+from flask_wtf.csrf import CSRFError
+from werkzeug.wrappers import Response
+
+from app.auth.identity import current_user_or_none
+
+pages = Blueprint("pages", __name__)
+
+
+class TokenForm(FlaskForm):
+    """A form of one button: nothing but its CSRF token."""
+
+
+def init_pages(app: Flask) -> None:
+    """Register the landing page and what templates may use."""
+    app.register_blueprint(pages)
+    app.add_template_filter(duration)
+    app.add_template_filter(bytesize)
+    app.add_template_filter(date)
+    app.add_template_global(asset)
+    app.context_processor(lambda: {"csrf_form": _token_form(), "logout_form": _token_form()})
+
+    @app.after_request
+    def _keep_versioned(response: BaseResponse) -> BaseResponse:
+        if request.endpoint == "static" and "v" in request.args and response.status_code == 200:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+@pages.get("/")
+def landing() -> str | Response:
+    """What this is; whoever is signed in goes on to the catalogue."""
+    if current_user_or_none() is not None:
+        return redirect(url_for("videos.browse"))
+    return render_template("landing.html")
+
+
+def require_form_token() -> None:
+    """Check the token of a form of one button. Raises CSRFError."""
+    if not TokenForm().validate_on_submit():
+        raise CSRFError("the token is missing or wrong")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 1:02:03 or 4:05."""
+    if seconds is None:
+        return ""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def bytesize(size: int | None) -> str:
+    """Bytes in the unit that leaves few digits, by powers of 1000 as disks and networks count."""
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def date(moment: str) -> str:
+    """The day of an RFC 3339 time."""
+    return moment[:10]
+
+
+def asset(name: str) -> str:
+    """The address of a static file, with its content's hash, so that browsers may keep it."""
+    version = _fingerprint(Path(current_app.static_folder or ""), name)
+    return url_for("static", filename=name, v=version)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(folder: Path, name: str) -> str:
+    try:
+        return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
+    except FileNotFoundError:
+        return "missing"
+
+
+def _token_form() -> TokenForm:
+    return TokenForm()

@@ -1,0 +1,120 @@
+"""What every answer and every unsafe request must satisfy: headers, CSP, origin, CORS.
+
+An unsafe request that is authenticated by a cookie must come from our own origin or one of
+`CORS_ORIGINS`. Browsers tell through `Sec-Fetch-Site` and `Origin`, which no page can forge; a
+program that sends neither (curl, a server) carries no ambient cookie of a victim.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, current_app, g, request
+
+from app.errors import Forbidden
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_CORS_REQUEST_HEADERS = (
+    "Authorization, Content-Type, Range, X-CSRFToken, X-Request-ID, Tus-Resumable, Upload-Length, "
+    "Upload-Offset, Upload-Metadata, Upload-Checksum, Upload-Defer-Length, Upload-Concat"
+)
+_CORS_EXPOSED = (
+    "Link, Location, Retry-After, X-Request-ID, Tus-Resumable, Tus-Version, Tus-Extension, "
+    "Upload-Offset, Upload-Length, Upload-Expires, Video-Location"
+)
+
+
+def style_nonce() -> str:
+    """The nonce that lets the player kit style its shadow roots (see docs/security.md)."""
+    if "style_nonce" not in g:
+        g.style_nonce = secrets.token_urlsafe(16)
+    return str(g.style_nonce)
+
+
+def init_security(app: Flask) -> None:
+    """Register the origin check, CORS and the headers of every answer."""
+    app.jinja_env.globals["style_nonce"] = style_nonce
+
+    @app.before_request
+    def _check_origin() -> Response | None:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return Response(status=204)  # a preflight; `_headers` adds what our guests may know
+        if request.method not in SAFE_METHODS:
+            refuse_foreign_origin()
+        return None
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        _add_cors(response)
+        _add_security_headers(response)
+        return response
+
+
+def refuse_foreign_origin() -> None:
+    """Raise Forbidden `cross_origin` unless the request comes from an origin we trust.
+
+    A bearer token is never ambient, so a request that carries one may come from anywhere.
+    """
+    if request.headers.get("Authorization", "").lower().startswith("bearer "):
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        trusted = {_own_origin(), current_app.config["PUBLIC_URL"]}
+        if origin in trusted or origin in current_app.config["CORS_ORIGINS"]:
+            return
+    elif request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}:
+        return
+    raise Forbidden("This request came from another site.", code="cross_origin")
+
+
+def _own_origin() -> str:
+    return f"{request.scheme}://{request.host}"
+
+
+def _may_share() -> bool:
+    return request.path.startswith(("/api/", "/stream/"))
+
+
+def _add_cors(response: Response) -> None:
+    if not _may_share():
+        return
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin is None or origin not in current_app.config["CORS_ORIGINS"]:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = _CORS_METHODS
+        response.headers["Access-Control-Allow-Headers"] = _CORS_REQUEST_HEADERS
+        response.headers["Access-Control-Max-Age"] = "600"
+
+
+def _add_security_headers(response: Response) -> None:
+    style = "'self'"
+    if "style_nonce" in g:
+        style += f" 'nonce-{g.style_nonce}'"
+    policy = (
+        "default-src 'none'; script-src 'self'; "
+        f"style-src {style}; img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob:; "
+        "connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; form-action 'self'; "
+        "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+    )
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", policy)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault(
+        "Cross-Origin-Resource-Policy",
+        "cross-origin" if _may_share() and current_app.config["CORS_ORIGINS"] else "same-origin",
+    )
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if current_app.config["PUBLIC_URL"].startswith("https://"):
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "private, no-store"
