@@ -1,0 +1,185 @@
+"""Films and their grids: the truth about what exists, what is filled and who works on what.
+
+A `Video` has a `Grid` (one plan); a grid has `Rendition` rows; a row has a `Cell` for each chunk; a
+`Task` is the piece of work that fills certain cells (or makes the plan, or the pictures). Claims
+live on tasks: a lease, timed by the database's clock, and a fence that grows with every claim.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.auth.models import User
+from app.database import Base, UtcDateTime, now
+
+NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
+"""A grant or a job that names a deleted row must not meet a newer one; PostgreSQL never reuses."""
+
+TITLE_LENGTH = 200
+DESCRIPTION_LENGTH = 5000
+CATEGORY_LENGTH = 60
+
+
+class Status(StrEnum):
+    """What has become of an upload."""
+
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TaskKind(StrEnum):
+    """What a task does."""
+
+    PLAN = "plan"
+    CHUNK = "chunk"
+    ROW = "row"
+    POSTER = "poster"
+
+
+class TaskState(StrEnum):
+    """Whether a task is still to be done."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Video(Base):
+    """A film: what a person said of it, and what has become of it."""
+
+    __tablename__ = "videos"
+    __table_args__ = (
+        Index("ix_videos_owner_id_id", "owner_id", "id"),
+        Index("ix_videos_global_id", "is_global", "playable", "id"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    film: Mapped[str] = mapped_column(String(32), unique=True)
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+    description: Mapped[str] = mapped_column(Text, default="")
+    category: Mapped[str] = mapped_column(String(CATEGORY_LENGTH), default="")
+    is_global: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    size: Mapped[int] = mapped_column(BigInteger)
+
+    status: Mapped[str] = mapped_column(String(16), default=Status.PROCESSING)
+    playable: Mapped[bool] = mapped_column(default=False)
+    playable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_stage: Mapped[str | None] = mapped_column(String(32))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    error_hint: Mapped[str | None] = mapped_column(Text)
+
+    duration: Mapped[float | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    has_images: Mapped[bool] = mapped_column(default=False)
+
+    owner: Mapped[User] = relationship(lazy="raise")
+    grid: Mapped[Grid | None] = relationship(
+        back_populates="video", lazy="raise", passive_deletes=True
+    )
+
+
+class Grid(Base):
+    """One plan of a film; its cells say how much of it exists."""
+
+    __tablename__ = "grids"
+    __table_args__ = (NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), unique=True)
+    plan: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+    video: Mapped[Video] = relationship(back_populates="grid", lazy="raise")
+    renditions: Mapped[list[Rendition]] = relationship(
+        back_populates="grid", lazy="raise", order_by="Rendition.id", passive_deletes=True
+    )
+
+
+class Rendition(Base):
+    """A row of the grid. Bytes and bit rates (bits per second) are measured, once it is full."""
+
+    __tablename__ = "renditions"
+    __table_args__ = (UniqueConstraint("grid_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    grid_id: Mapped[int] = mapped_column(ForeignKey("grids.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(8))
+    name: Mapped[str] = mapped_column(String(32))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    codecs: Mapped[str] = mapped_column(String(64))
+    language: Mapped[str | None] = mapped_column(String(35))
+    label: Mapped[str | None] = mapped_column(String(200))
+    is_default: Mapped[bool] = mapped_column(default=False)
+    chunks: Mapped[int]
+    init_bytes: Mapped[int | None]
+    init_sha256: Mapped[str | None] = mapped_column(String(64))
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    peak_bitrate: Mapped[int | None] = mapped_column(BigInteger)
+    average_bitrate: Mapped[int | None] = mapped_column(BigInteger)
+
+    grid: Mapped[Grid] = relationship(back_populates="renditions", lazy="raise")
+
+
+class Task(Base):
+    """A piece of work. `lease_until`, `not_before`, `queued_until`, `wanted_at` are epoch seconds.
+
+    It may be claimed while it is waiting, its lease is over and `not_before` has come. `tier` and
+    `position` order it within a film; `wanted_at` is when a viewer began to wait for it.
+    """
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("ix_tasks_state_tier", "state", "tier", "video_id", "position"),
+        Index("ix_tasks_video_id", "video_id"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(8), default=TaskState.WAITING)
+    tier: Mapped[int] = mapped_column(default=0)
+    position: Mapped[int] = mapped_column(default=0)
+    wanted_at: Mapped[float | None]
+    queued_until: Mapped[float] = mapped_column(default=0.0)
+    not_before: Mapped[float] = mapped_column(default=0.0)
+    lease_until: Mapped[float] = mapped_column(default=0.0)
+    fence: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(120))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    log: Mapped[str | None] = mapped_column(Text)
+
+
+class Cell(Base):
+    """A rendition in a chunk. Filled once its checked bytes are on the disk under their names.
+
+    `segments` holds `[bytes, sha256, seconds]` of each segment in order.
+    """
+
+    __tablename__ = "cells"
+    __table_args__ = (
+        UniqueConstraint("rendition_id", "chunk"),
+        Index("ix_cells_task_id", "task_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rendition_id: Mapped[int] = mapped_column(ForeignKey("renditions.id", ondelete="CASCADE"))
+    chunk: Mapped[int]
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
+    filled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    segments: Mapped[list[tuple[int, str, float]] | None] = mapped_column(JSON)

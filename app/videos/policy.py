@@ -1,0 +1,42 @@
+"""Who may do what with a film: pure functions, asked by every list, page, image and stream."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, or_
+
+from app.auth.models import User
+from app.videos.models import Video
+
+
+def may_watch(user: User, video: Video) -> bool:
+    """Owners watch their own; everyone signed in watches the global catalogue."""
+    if user.disabled_at is not None or not video.playable:
+        return False
+    return video.is_global or video.owner_id == user.id
+
+
+def may_see(user: User, video: Video) -> bool:
+    """Whether the film's existence may be known to this person."""
+    return may_watch(user, video) or may_change(user, video)
+
+
+def may_change(user: User, video: Video) -> bool:
+    """Owners change their own films; curators change those of the global catalogue."""
+    if user.disabled_at is not None:
+        return False
+    return video.owner_id == user.id or (video.is_global and user.is_curator) or user.is_admin
+
+
+def may_upload(user: User) -> bool:
+    """Whoever confirmed their address uploads films."""
+    return user.is_verified and user.disabled_at is None
+
+
+def may_fill_catalogue(user: User) -> bool:
+    """Curators add to the global catalogue."""
+    return user.is_curator and may_upload(user)
+
+
+def watchable(user: User) -> ColumnElement[bool]:
+    """`may_watch` as a condition of a query."""
+    return and_(Video.playable.is_(True), or_(Video.is_global.is_(True), Video.owner_id == user.id))

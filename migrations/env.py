@@ -1,0 +1,51 @@
+"""How Alembic meets the application's database: `flask --app wsgi db …` runs this."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from flask import current_app
+
+from app.database import UtcDateTime
+
+database = current_app.extensions["migrate"].db
+options = current_app.extensions["migrate"].configure_args
+
+
+def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Write our own column types as the plain ones they are in the database."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def migrate() -> None:
+    """Run the migrations in one transaction.
+
+    SQLite changes a table by making a new one and dropping the old, and a drop would delete the
+    rows that refer to it: foreign keys rest meanwhile, and are checked before the commit.
+    """
+    with database.engine.connect() as connection:
+        sqlite = connection.dialect.name == "sqlite"
+        if sqlite:
+            driver = connection.connection.driver_connection
+            driver.execute("PRAGMA foreign_keys=OFF")
+        context.configure(
+            connection=connection,
+            target_metadata=database.metadata,
+            render_item=render_item,
+            **options,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+            if sqlite:
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                if broken:
+                    raise RuntimeError(f"the migration leaves rows without their parents: {broken}")
+        if sqlite:
+            driver.execute("PRAGMA foreign_keys=ON")
+
+
+migrate()
