@@ -1,0 +1,162 @@
+"""Claims: who works on a task, for how long, and whose result counts.
+
+A claim is one conditional UPDATE. It raises the task's fence; every later statement of that attempt
+says `WHERE fence = mine`, so an attempt that lost its lease can change nothing any more. Times are
+seconds of the database's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy import CursorResult, Update, update
+
+from app.database import db, epoch_now
+from app.videos.models import Status, Task, TaskState, Video
+
+BACKOFF_SECONDS = (0, 5, 20, 60)
+"""Pause before the second, third, … attempt."""
+
+
+class LostClaim(Exception):
+    """The task was deleted, cancelled, or given to another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt at one task. `film` names its files, `attempt` its own scratch folder."""
+
+    task_id: int
+    kind: str
+    video_id: int
+    film: str
+    fence: int
+    attempts: int
+
+    @property
+    def attempt(self) -> str:
+        """A name no other attempt has."""
+        return f"{self.task_id}-{self.fence}"
+
+
+def claim(task_id: int, worker: str) -> Claim | None:
+    """Take the task, or return None if it is done, gone, too early, or another's. Commits."""
+    lease = current_app.config["LEASE_SECONDS"]
+    moment = epoch_now()
+    taken = _execute(
+        update(Task)
+        .where(
+            Task.id == task_id,
+            Task.state == TaskState.WAITING,
+            Task.lease_until < moment,
+            Task.not_before <= moment,
+        )
+        .values(
+            fence=Task.fence + 1,
+            attempts=Task.attempts + 1,
+            lease_until=moment + lease,
+            queued_until=0.0,
+            worker=worker,
+        )
+    )
+    if not taken:
+        db.session.rollback()
+        return None
+    row = db.session.execute(
+        db.select(Task.id, Task.kind, Task.video_id, Video.film, Task.fence, Task.attempts)
+        .join(Video, Video.id == Task.video_id)
+        .where(Task.id == task_id)
+    ).one()
+    db.session.commit()
+    return Claim(*row)
+
+
+def renew(mine: Claim) -> None:
+    """Prolong the lease. Raises LostClaim. Commits."""
+    lease = current_app.config["LEASE_SECONDS"]
+    kept = _execute(_still_mine(mine).values(lease_until=epoch_now() + lease))
+    db.session.commit()
+    if not kept:
+        raise LostClaim
+
+
+def hold(mine: Claim) -> None:
+    """Lock the task's row until the commit, so that nobody can claim it meanwhile.
+
+    Raises LostClaim.
+    """
+    if not _execute(_still_mine(mine).values(lease_until=Task.lease_until)):
+        raise LostClaim
+
+
+def finish(mine: Claim) -> None:
+    """Mark the task as done, in the current transaction. Raises LostClaim."""
+    if not _execute(_still_mine(mine).values(state=TaskState.DONE, lease_until=0.0)):
+        raise LostClaim
+
+
+def try_again(mine: Claim, log: str) -> None:
+    """Give the task back for a later attempt, in the current transaction."""
+    pause = BACKOFF_SECONDS[min(mine.attempts, len(BACKOFF_SECONDS) - 1)]
+    _execute(
+        _still_mine(mine).values(lease_until=0.0, not_before=epoch_now() + pause, log=log or None)
+    )
+
+
+def give_up(mine: Claim, log: str) -> None:
+    """Mark the task as failed, in the current transaction. Raises LostClaim."""
+    failed = _still_mine(mine).values(state=TaskState.FAILED, lease_until=0.0, log=log or None)
+    if not _execute(failed):
+        raise LostClaim
+
+
+def release_worker(worker: str) -> int:
+    """Free what a worker held that is known to be dead; its attempts still count. Commits."""
+    freed = _execute(
+        update(Task)
+        .where(Task.worker == worker, Task.state == TaskState.WAITING, Task.lease_until > 0)
+        .values(lease_until=0.0)
+    )
+    db.session.commit()
+    return freed
+
+
+def fail_video(video_id: int, *, code: str, stage: str, message: str, hint: str) -> None:
+    """Say why the film cannot be converted and stop its other work, in the current transaction."""
+    _execute(
+        update(Video)
+        .where(Video.id == video_id, Video.status == Status.PROCESSING)
+        .values(
+            status=Status.FAILED,
+            error_code=code,
+            error_stage=stage,
+            error_message=message,
+            error_hint=hint,
+        )
+    )
+    stop_tasks(video_id)
+
+
+def stop_tasks(video_id: int) -> None:
+    """End all open work of a film, in the current transaction; its workers lose their claims."""
+    _execute(
+        update(Task)
+        .where(Task.video_id == video_id, Task.state == TaskState.WAITING)
+        .values(state=TaskState.FAILED, fence=Task.fence + 1, lease_until=0.0)
+    )
+
+
+def _still_mine(mine: Claim) -> Update:
+    return update(Task).where(
+        Task.id == mine.task_id, Task.fence == mine.fence, Task.state == TaskState.WAITING
+    )
+
+
+def _execute(statement: Update) -> int:
+    result = cast(
+        "CursorResult[Any]",
+        db.session.execute(statement, execution_options={"synchronize_session": False}),
+    )
+    return result.rowcount

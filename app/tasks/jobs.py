@@ -1,0 +1,157 @@
+"""The jobs that RQ runs: each takes ids only, may run twice, and leaves the truth in the table."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+
+from flask import Flask, current_app
+from redis.exceptions import RedisError
+from rq import get_current_job
+
+from app.database import db
+from app.media.errors import MediaError, Stopped
+from app.observability import request_id
+from app.storage import FilmGone, storage
+from app.tasks import claims
+from app.tasks.claims import Claim, LostClaim
+from app.tasks.dispatch import dispatch
+from app.tasks.parent import die_with_parent
+from app.tasks.pipeline import HANDLERS
+from app.videos.models import TaskKind
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+"""How often a job looks whether its task is still its own: bounds the time to stop ffmpeg."""
+
+
+class Heartbeat(threading.Thread):
+    """Renews a claim beside the work, and says when it is lost."""
+
+    def __init__(self, app: Flask, mine: Claim) -> None:
+        super().__init__(daemon=True, name="heartbeat")
+        self._app = app
+        self._mine = mine
+        self._ended = threading.Event()
+        self._lost = threading.Event()
+
+    def run(self) -> None:
+        """Renew until the work ends; an error of the database only skips a beat."""
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            with self._app.app_context():
+                try:
+                    claims.renew(self._mine)
+                except LostClaim:
+                    self._lost.set()
+                    return
+                except Exception:
+                    log.warning("a heartbeat failed", exc_info=True)
+
+    def lost(self) -> bool:
+        """Whether the claim is gone: the work must stop."""
+        return self._lost.is_set()
+
+    def end(self) -> None:
+        """Stop renewing."""
+        self._ended.set()
+        self.join()
+
+
+def worker_name(pid: int) -> str:
+    """How a worker process signs its claims."""
+    return f"{socket.gethostname()}:{pid}"
+
+
+def run_task(task_id: int) -> None:
+    """Claim the task, do it, publish it; then let the dispatcher choose what comes next."""
+    worker = os.getppid()
+    die_with_parent(worker)
+    _adopt_request_id()
+    mine = claims.claim(task_id, worker_name(worker))
+    if mine is not None:
+        _attempt(mine)
+    try:
+        dispatch()
+    except RedisError:
+        log.warning("could not dispatch, the reconciler will", exc_info=True)
+
+
+def _attempt(mine: Claim) -> None:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    beat = Heartbeat(app, mine)
+    beat.start()
+    try:
+        if mine.attempts > current_app.config["TASK_ATTEMPTS"]:
+            raise MediaError(
+                "worker_died",
+                stage=mine.kind,
+                message="Converting this film made the converter stop, several times.",
+                hint="Try the upload again, or export the film in another format first.",
+                permanent=True,
+            )
+        HANDLERS[TaskKind(mine.kind)](mine, beat.lost)
+        log.info("task done", extra={"facts": _facts(mine)})
+    except (Stopped, LostClaim, FilmGone):
+        db.session.rollback()
+        log.info("task stopped", extra={"facts": _facts(mine)})
+    except MediaError as error:
+        db.session.rollback()
+        _failed(mine, error)
+    except Exception as error:
+        db.session.rollback()
+        log.error("task failed", exc_info=error, extra={"facts": _facts(mine)})
+        _failed(
+            mine,
+            MediaError(
+                "conversion_failed",
+                stage=mine.kind,
+                message="Something went wrong while we converted this film.",
+                hint="Try again; if it stays so, tell the operator.",
+                log=repr(error),
+            ),
+        )
+    finally:
+        beat.end()
+        storage().drop_scratch(mine.film, mine.attempt)
+
+
+def _failed(mine: Claim, error: MediaError) -> None:
+    """Try again later, or give up and say why."""
+    log.warning(
+        "attempt failed: %s", error.code, extra={"facts": {**_facts(mine), "log": error.log}}
+    )
+    final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]
+    try:
+        if not final:
+            claims.try_again(mine, error.log)
+        else:
+            claims.give_up(mine, error.log)
+            if mine.kind != TaskKind.POSTER:  # a film without a picture still plays
+                claims.fail_video(
+                    mine.video_id,
+                    code=error.code,
+                    stage=error.stage,
+                    message=error.message,
+                    hint=error.hint,
+                )
+        db.session.commit()
+    except LostClaim:
+        db.session.rollback()
+
+
+def _facts(mine: Claim) -> dict[str, object]:
+    return {
+        "task": mine.task_id,
+        "kind": mine.kind,
+        "video": mine.video_id,
+        "attempt": mine.attempts,
+    }
+
+
+def _adopt_request_id() -> None:
+    job = get_current_job()
+    if job is not None:
+        request_id.set(job.meta.get("request_id", "-"))

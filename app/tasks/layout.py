@@ -1,0 +1,112 @@
+"""From a plan to rows: the grid, its renditions and cells, and the tasks that fill them.
+
+Tiers decide the order of filling: the first picture and sound, then the pictures for the catalogue,
+then the lowest rung of the whole film, then everything else chunk by chunk with one decode each.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, update
+
+from app.database import db
+from app.media.plan import AudioRow, Plan, VideoRow
+from app.observability import request_id
+from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
+
+FIRST, IMAGES, LOWEST, REST = 1, 2, 3, 4
+
+
+def lay_out(video_id: int, plan: Plan) -> None:
+    """Insert the grid of this plan with everything that is to be filled. Flushes."""
+    grid = Grid(video_id=video_id, plan=plan.to_json())
+    db.session.add(grid)
+    video_rows = [(row, _video_rendition(grid, row, plan)) for row in plan.video]
+    audio_rows = [(row, _audio_rendition(grid, row)) for row in plan.audio]
+    db.session.add_all([rendition for _, rendition in [*video_rows, *audio_rows]])
+    poster = _task(video_id, TaskKind.POSTER, IMAGES)
+    db.session.add(poster)
+    db.session.execute(
+        update(Video).where(Video.id == video_id).values(duration=plan.duration, **_size(plan))
+    )
+
+    encoded = [rendition for row, rendition in video_rows if row.mode == "encode"]
+    whole = [rendition for row, rendition in video_rows if row.mode == "copy"]
+    whole += [rendition for _, rendition in audio_rows]
+    work: list[tuple[Task, list[Rendition], range]] = []
+    for place, rendition in enumerate(whole):
+        task = _task(video_id, TaskKind.ROW, FIRST, place + 1)
+        work.append((task, [rendition], range(rendition.chunks)))
+    if encoded:
+        copied = len(encoded) < len(plan.video)
+        work += _chunk_work(video_id, encoded, len(plan.chunks), copied=copied)
+    db.session.add_all([task for task, _, _ in work])
+    db.session.flush()
+    cells = [
+        {"rendition_id": rendition.id, "chunk": chunk, "task_id": task.id}
+        for task, renditions, chunks in work
+        for rendition in renditions
+        for chunk in chunks
+    ]
+    if cells:
+        db.session.execute(insert(Cell), cells)
+
+
+def _chunk_work(
+    video_id: int, encoded: list[Rendition], chunks: int, *, copied: bool
+) -> list[tuple[Task, list[Rendition], range]]:
+    """Tasks for the encoded rungs. Where a copied rung shows the film at once, one pass does."""
+    ladder = sorted(encoded, key=lambda rendition: (rendition.height or 0, rendition.width or 0))
+    lowest, rest = ladder[:1], ladder[1:]
+    work: list[tuple[Task, list[Rendition], range]] = []
+    for chunk in range(chunks):
+        only = range(chunk, chunk + 1)
+        if copied:
+            work.append((_task(video_id, TaskKind.CHUNK, LOWEST, chunk), ladder, only))
+            continue
+        tier = FIRST if chunk == 0 else LOWEST
+        work.append((_task(video_id, TaskKind.CHUNK, tier, chunk), lowest, only))
+        if rest:
+            work.append((_task(video_id, TaskKind.CHUNK, REST, chunk), rest, only))
+    return work
+
+
+def _task(video_id: int, kind: TaskKind, tier: int, position: int = 0) -> Task:
+    return Task(
+        video_id=video_id,
+        kind=kind,
+        tier=tier,
+        position=position,
+        request_id=request_id.get(),
+    )
+
+
+def _video_rendition(grid: Grid, row: VideoRow, plan: Plan) -> Rendition:
+    return Rendition(
+        grid=grid,
+        kind="video",
+        name=row.name,
+        width=row.width,
+        height=row.height,
+        codecs=row.codecs,
+        chunks=len(plan.chunks),
+    )
+
+
+def _audio_rendition(grid: Grid, row: AudioRow) -> Rendition:
+    return Rendition(
+        grid=grid,
+        kind="audio",
+        name=row.name,
+        codecs=row.codecs,
+        language=row.language,
+        label=row.label,
+        is_default=row.default,
+        chunks=len(row.chunks),
+    )
+
+
+def _size(plan: Plan) -> dict[str, int]:
+    if not plan.video:
+        return {}
+    top = max(plan.video, key=lambda row: row.width * row.height)
+    return {"width": top.width, "height": top.height}

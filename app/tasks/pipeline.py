@@ -1,0 +1,172 @@
+"""What each kind of task does: read the claim, call the FFmpeg library, publish the result.
+
+Data flows one way: row → library → scratch folder → storage → row. The database session is released
+before every long call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from flask import current_app
+from sqlalchemy import update
+
+from app.database import db, now
+from app.media.binary import ffmpeg_binary
+from app.media.cells import CellResult, fill_chunk, fill_row
+from app.media.images import make_poster
+from app.media.plan import Plan, make_plan
+from app.media.probe import probe
+from app.storage import storage
+from app.tasks import claims
+from app.tasks.claims import Claim
+from app.tasks.layout import lay_out
+from app.tasks.progress import review
+from app.videos.models import Cell, Grid, Rendition, TaskKind, Video
+from app.videos.names import ORIGINAL, grid_file, image_file
+
+Stop = Callable[[], bool]
+
+
+def plan_film(mine: Claim, stop: Stop) -> None:
+    """Probe the original, fix the plan, and lay out the grid's rows, cells and tasks."""
+    source = storage().path(mine.film, ORIGINAL)
+    facts = probe(source)
+    plan = make_plan(facts)
+    claims.hold(mine)
+    lay_out(mine.video_id, plan)
+    claims.finish(mine)
+    db.session.commit()
+
+
+def fill_cells_of_chunk(mine: Claim, stop: Stop) -> None:
+    """Encode the empty cells of one chunk, with one decode of the source."""
+    plan, grid_id, empty = _empty_cells(mine)
+    if not empty:
+        return _finish(mine)
+    chunk = empty[0][1]
+    rows = [name for name, _chunk in empty]
+    place = storage().scratch(mine.film, mine.attempt)
+    results = fill_chunk(_source(mine), plan, chunk, rows, place, ffmpeg=_ffmpeg(), stop=stop)
+    _publish(mine, grid_id, results, place, last=True)
+    return None
+
+
+def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
+    """Copy or encode a whole row, publishing each cell as soon as it is written."""
+    plan, grid_id, empty = _empty_cells(mine)
+    if not empty:
+        return _finish(mine)
+    row = empty[0][0]
+    filled = _filled_chunks(mine)
+    place = storage().scratch(mine.film, mine.attempt)
+    for result in fill_row(
+        _source(mine), plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled
+    ):
+        _publish(mine, grid_id, [result], place, last=False)
+    return _finish(mine)
+
+
+def make_images(mine: Claim, stop: Stop) -> None:
+    """Make the poster and the card's picture."""
+    plan, _grid_id = _plan(mine)
+    place = storage().scratch(mine.film, mine.attempt)
+    pictures = make_poster(_source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop)
+    claims.hold(mine)
+    storage().publish(mine.film, [(path, image_file(path.name)) for path in pictures])
+    db.session.execute(update(Video).where(Video.id == mine.video_id).values(has_images=True))
+    claims.finish(mine)
+    review(mine.video_id)
+    db.session.commit()
+
+
+HANDLERS: dict[TaskKind, Callable[[Claim, Stop], None]] = {
+    TaskKind.PLAN: plan_film,
+    TaskKind.CHUNK: fill_cells_of_chunk,
+    TaskKind.ROW: fill_cells_of_row,
+    TaskKind.POSTER: make_images,
+}
+
+
+def _source(mine: Claim) -> Path:
+    return storage().path(mine.film, ORIGINAL)
+
+
+def _ffmpeg() -> str:
+    return ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
+
+
+def _plan(mine: Claim) -> tuple[Plan, int]:
+    """The plan of the task's film and its grid's id; releases the session."""
+    row = db.session.execute(
+        db.select(Grid.plan, Grid.id).where(Grid.video_id == mine.video_id)
+    ).one_or_none()
+    db.session.rollback()
+    if row is None:
+        raise claims.LostClaim
+    return Plan.from_json(row.plan), row.id
+
+
+def _empty_cells(mine: Claim) -> tuple[Plan, int, list[tuple[str, int]]]:
+    """The plan, the grid's id, and (row, chunk) of this task's cells that are still empty."""
+    plan, grid_id = _plan(mine)
+    cells = db.session.execute(
+        db.select(Rendition.name, Cell.chunk)
+        .join(Rendition, Rendition.id == Cell.rendition_id)
+        .where(Cell.task_id == mine.task_id, Cell.filled_at.is_(None))
+        .order_by(Rendition.id, Cell.chunk)
+    ).all()
+    db.session.rollback()
+    return plan, grid_id, [(name, chunk) for name, chunk in cells]
+
+
+def _filled_chunks(mine: Claim) -> set[int]:
+    chunks = db.session.scalars(
+        db.select(Cell.chunk).where(Cell.task_id == mine.task_id, Cell.filled_at.is_not(None))
+    ).all()
+    db.session.rollback()
+    return set(chunks)
+
+
+def _publish(
+    mine: Claim, grid_id: int, results: Iterable[CellResult], place: Path, *, last: bool
+) -> None:
+    """Move checked files to their names and mark their cells filled: one commit, if still ours."""
+    claims.hold(mine)
+    for result in results:
+        rendition = db.session.execute(
+            db.select(Rendition.id, Rendition.init_sha256).where(
+                Rendition.grid_id == grid_id, Rendition.name == result.row
+            )
+        ).one()
+        files = [(path, grid_file(grid_id, result.row, path.name)) for path in result.files]
+        if rendition.init_sha256 is None:
+            files.insert(0, (result.init, grid_file(grid_id, result.row, result.init.name)))
+            db.session.execute(
+                update(Rendition)
+                .where(Rendition.id == rendition.id)
+                .values(init_bytes=result.init_bytes, init_sha256=result.init_sha256)
+            )
+        elif rendition.init_sha256 != result.init_sha256:
+            raise RuntimeError(f"row {result.row}: a chunk came with another init segment")
+        storage().publish(mine.film, files)
+        db.session.execute(
+            update(Cell)
+            .where(Cell.rendition_id == rendition.id, Cell.chunk == result.chunk)
+            .values(
+                filled_at=now(),
+                bytes=sum(segment.bytes for segment in result.segments),
+                segments=[[s.bytes, s.sha256, s.duration] for s in result.segments],
+            )
+        )
+    if last:
+        claims.finish(mine)
+    review(mine.video_id)
+    db.session.commit()
+
+
+def _finish(mine: Claim) -> None:
+    claims.finish(mine)
+    review(mine.video_id)
+    db.session.commit()

@@ -1,0 +1,61 @@
+"""From filled cells to what a person sees: playable, ready, and the measured bit rates."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, func, select, update
+
+from app.database import db, now
+from app.videos.models import Cell, Grid, Rendition, Status, Task, TaskState, Video
+
+
+def review(video_id: int) -> None:
+    """Bring the film's state in line with its cells, in the current transaction."""
+    video = db.session.execute(
+        db.select(Video.playable, Video.status).where(Video.id == video_id)
+    ).one()
+    if not video.playable and _can_be_watched(video_id):
+        _set(video_id, playable=True, playable_at=now())
+    open_tasks = db.session.scalar(
+        select(func.count())
+        .select_from(Task)
+        .where(Task.video_id == video_id, Task.state == TaskState.WAITING)
+    )
+    if video.status == Status.PROCESSING and not open_tasks:
+        _measure(video_id)
+        _set(video_id, status=Status.READY, ready_at=now())
+
+
+def _can_be_watched(video_id: int) -> bool:
+    """Some picture row begins, and so does every sound row (or the film has no picture)."""
+    begins = db.session.execute(
+        select(Rendition.kind, Cell.filled_at)
+        .join(Grid, Grid.id == Rendition.grid_id)
+        .join(Cell, and_(Cell.rendition_id == Rendition.id, Cell.chunk == 0))
+        .where(Grid.video_id == video_id)
+    ).all()
+    picture = [filled is not None for kind, filled in begins if kind == "video"]
+    sound = [filled is not None for kind, filled in begins if kind == "audio"]
+    return bool(begins) and all(sound) and (any(picture) or not picture)
+
+
+def _measure(video_id: int) -> None:
+    """Write each row's bytes, and its peak and average bit rate over segments, in bits/s."""
+    renditions = db.session.scalars(
+        select(Rendition).join(Grid).where(Grid.video_id == video_id)
+    ).all()
+    for rendition in renditions:
+        cells = db.session.scalars(
+            select(Cell.segments).where(Cell.rendition_id == rendition.id).order_by(Cell.chunk)
+        ).all()
+        segments = [segment for cell in cells for segment in cell or []]
+        total = sum(size for size, _, _ in segments)
+        seconds = sum(duration for _, _, duration in segments)
+        rendition.bytes = total + (rendition.init_bytes or 0)
+        rendition.average_bitrate = round(8 * total / seconds) if seconds else 0
+        rendition.peak_bitrate = max(
+            (round(8 * size / duration) for size, _, duration in segments if duration), default=0
+        )
+
+
+def _set(video_id: int, **values: object) -> None:
+    db.session.execute(update(Video).where(Video.id == video_id).values(**values))

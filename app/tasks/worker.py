@@ -1,0 +1,127 @@
+"""The worker pool of one machine: RQ workers in processes of their own, and the reconciler.
+
+The pool's own process does no work. It starts one worker for mails and as many as asked for films,
+starts again what dies (freeing what it held), reconciles every half minute, and hands back on
+SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from multiprocessing.process import BaseProcess
+
+from flask import Flask
+from rq import Worker
+from rq.serializers import JSONSerializer
+
+from app.database import db, forget_connections
+from app.extensions import redis_client
+from app.tasks import claims
+from app.tasks.jobs import worker_name
+from app.tasks.parent import die_with_parent
+from app.tasks.queue import MAIL, VIDEOS
+from app.tasks.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+RECONCILE_SECONDS = 30.0
+DRAIN_SECONDS = 8.0
+RESTART_SECONDS = 2.0
+"""Pause before a worker that died at once is started again."""
+
+_FORK = multiprocessing.get_context("fork")
+
+
+class Pool:
+    """The workers of this machine."""
+
+    def __init__(self, app: Flask, count: int) -> None:
+        self._app = app
+        self._queues = [MAIL] + [VIDEOS] * count
+        self._processes: dict[int, tuple[str, BaseProcess]] = {}
+        self._stopping = False
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        for name in self._queues:
+            self._start(name)
+        due = 0.0
+        while not self._stopping:
+            if time.monotonic() >= due:
+                self._reconcile()
+                due = time.monotonic() + RECONCILE_SECONDS
+            self._replace_dead()
+            time.sleep(0.2)
+        self._drain()
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _start(self, queue_name: str) -> None:
+        process = _FORK.Process(
+            target=_work, args=(self._app, queue_name, os.getpid()), name=f"worker-{queue_name}"
+        )
+        process.start()
+        assert process.pid is not None  # noqa: S101 - it has been started
+        self._processes[process.pid] = (queue_name, process)
+
+    def _replace_dead(self) -> None:
+        for pid, (queue_name, process) in list(self._processes.items()):
+            if process.is_alive():
+                continue
+            del self._processes[pid]
+            log.warning("a worker ended with %s and is started again", process.exitcode)
+            self._release(pid)
+            time.sleep(RESTART_SECONDS if process.exitcode else 0)
+            self._start(queue_name)
+
+    def _reconcile(self) -> None:
+        with self._app.app_context():
+            try:
+                reconcile()
+            except Exception:
+                log.warning("could not reconcile, trying again later", exc_info=True)
+
+    def _release(self, pid: int) -> None:
+        """Free what a dead worker held; should the database be away, its leases run out."""
+        with self._app.app_context():
+            try:
+                claims.release_worker(worker_name(pid))
+            except Exception:
+                log.warning("could not free a worker's claims", exc_info=True)
+
+    def _drain(self) -> None:
+        """Let jobs in hand end for a moment, then stop them and hand their tasks back."""
+        for _, process in self._processes.values():
+            process.terminate()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for pid, (_, process) in self._processes.items():
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+            self._release(pid)
+
+
+def _work(app: Flask, queue_name: str, parent: int) -> None:
+    """The life of one worker process."""
+    die_with_parent(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the pool, which drains
+    with app.app_context():
+        forget_connections(db.engine)
+        os.register_at_fork(after_in_child=lambda: forget_connections(db.engine))
+        worker = Worker(
+            [queue_name],
+            connection=redis_client(),
+            serializer=JSONSerializer,
+            name=f"{worker_name(os.getpid())}:{queue_name}",
+            log_job_description=False,
+        )
+        worker.work(with_scheduler=False, logging_level="WARNING")
