@@ -1,0 +1,157 @@
+"""`flask doctor`: ask every part whether it works, and say what to mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from smtplib import SMTP, SMTP_SSL, SMTPException
+
+import click
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from redis.exceptions import RedisError
+from rq import Worker
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.database import db
+from app.extensions import redis_client
+from app.media.binary import ffmpeg_binary
+from app.media.cells import fill_chunk
+from app.media.errors import MediaError
+from app.media.plan import make_plan
+from app.media.probe import probe
+from app.storage import storage
+from app.tasks.queue import VIDEOS, queue
+
+SMTP_SECONDS = 10
+
+
+class Sick(Exception):
+    """A part does not work; the text says what to do."""
+
+
+def init_doctor(app: Flask) -> None:
+    """Register the command."""
+    app.cli.add_command(doctor)
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_appcontext
+def doctor(as_json: bool) -> None:
+    """Check every part and convert a synthetic clip; fails when a part does not work."""
+    found = {name: _ask(check) for name, check in CHECKS.items()}
+    if as_json:
+        facts = {name: {"ok": ok, "detail": detail} for name, (ok, detail) in found.items()}
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        for name, (ok, detail) in found.items():
+            click.echo(f"{'ok ' if ok else 'BAD'}  {name:<10} {detail}")
+    if not all(ok for ok, _ in found.values()):
+        raise SystemExit(1)
+
+
+def _ask(check: Callable[[], str]) -> tuple[bool, str]:
+    try:
+        return True, check()
+    except Sick as error:
+        return False, str(error)
+
+
+def _database() -> str:
+    try:
+        with db.engine.connect() as connection:
+            now = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise Sick(f"Cannot be reached ({type(error).__name__}); check DATABASE_URL.") from None
+    migrations = Path(current_app.root_path).parent / "migrations"
+    head = ScriptDirectory(str(migrations)).get_current_head()
+    if now != head:
+        raise Sick("The tables are not up to date; run `flask --app wsgi db upgrade`.")
+    return f"{db.engine.dialect.name}, up to date"
+
+
+def _redis() -> str:
+    try:
+        redis_client().ping()
+    except RedisError:
+        raise Sick("Cannot be reached; start it with `make run`, or check REDIS_URL.") from None
+    return "answers"
+
+
+def _workers() -> str:
+    try:
+        count = Worker.count(queue=queue(VIDEOS))
+    except RedisError:
+        raise Sick("Unknown while Redis is away.") from None
+    if count == 0:
+        raise Sick("None is running; start them with `flask --app wsgi worker`.")
+    return f"{count} for films"
+
+
+def _storage() -> str:
+    try:
+        storage().check()
+    except OSError as error:
+        raise Sick(f"Cannot be written ({error.strerror}); check DATA_DIR.") from None
+    free = storage().free_bytes()
+    if free < current_app.config["MIN_FREE_BYTES"]:
+        raise Sick("The disk is full: less than MIN_FREE_BYTES is left.")
+    return f"{free / 2**30:.1f} GB free"
+
+
+def _mail() -> str:
+    config = current_app.config
+    if not config["MAIL_SERVER"]:
+        return "files in DATA_DIR/mail"
+    kind = SMTP_SSL if config["MAIL_USE_SSL"] else SMTP
+    try:
+        with kind(config["MAIL_SERVER"], config["MAIL_PORT"], timeout=SMTP_SECONDS) as server:
+            if config["MAIL_USE_TLS"] and not config["MAIL_USE_SSL"]:
+                server.starttls()
+            if config["MAIL_USERNAME"]:
+                server.login(config["MAIL_USERNAME"], config["MAIL_PASSWORD"])
+    except (OSError, SMTPException) as error:
+        raise Sick(f"The mail server refuses ({type(error).__name__}); check MAIL_*.") from None
+    return f"{config['MAIL_SERVER']} takes mail"
+
+
+def _ffmpeg() -> str:
+    """Make a clip of two seconds and convert its first chunk, as a worker would."""
+    ffmpeg = ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
+    with tempfile.TemporaryDirectory(prefix="videoflix-doctor-") as folder:
+        clip = Path(folder) / "clip.mp4"
+        make = (
+            "-nostdin -v error -f lavfi -i testsrc2=s=640x360:r=25:d=2 -c:v libx264 "
+            "-pix_fmt yuv420p -bf 0"
+        )
+        try:
+            subprocess.run(  # noqa: S603 - our own words only
+                [ffmpeg, *make.split(), os.fspath(clip)], check=True, timeout=60
+            )
+            place = Path(folder) / "place"
+            place.mkdir()
+            plan = make_plan(probe(clip))
+            row = next((row.name for row in plan.video if row.mode == "encode"), None)
+            if row is None:
+                return "makes clips"
+            fill_chunk(clip, plan, 0, [row], place, ffmpeg=ffmpeg, stop=lambda: False)
+        except (OSError, subprocess.SubprocessError, MediaError) as error:
+            raise Sick(f"Cannot convert a clip ({error}); check FFMPEG_BINARY.") from None
+    return "converts"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "redis": _redis,
+    "workers": _workers,
+    "storage": _storage,
+    "mail": _mail,
+    "ffmpeg": _ffmpeg,
+}

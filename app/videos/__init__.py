@@ -1,0 +1,18 @@
+"""Films: uploads, the catalogue, playback."""
+
+from __future__ import annotations
+
+from apiflask import APIFlask
+
+from app.videos.api import api
+from app.videos.cli import videos
+from app.videos.pages import pages
+from app.videos.stream import stream
+
+
+def init_app(app: APIFlask) -> None:
+    """Register the blueprints and the commands."""
+    app.register_blueprint(api)
+    app.register_blueprint(pages)
+    app.register_blueprint(stream)
+    app.cli.add_command(videos)

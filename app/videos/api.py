@@ -1,0 +1,169 @@
+"""The JSON API of films: `/api/local-videos/`, `/api/global-videos/`, `/api/videos/ID/…`."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify, request, url_for
+
+from app.auth.identity import require_user, require_verified
+from app.auth.models import User
+from app.database import db
+from app.errors import Conflict, Forbidden, NotFound
+from app.videos import policy, queries, service
+from app.videos.models import Video
+from app.videos.presentation import (
+    absolute,
+    describe,
+    describe_all,
+    describe_grid,
+    describe_playback,
+)
+from app.videos.queries import Page
+from app.videos.schemas import GridOut, PageQuery, PlaybackOut, UploadForm, VideoChange, VideoOut
+from app.videos.uploads import receive_form
+
+api = APIBlueprint("videos_api", __name__, url_prefix="/api", tag="Films")
+
+_UPLOAD_BODY = {"multipart/form-data": UploadForm.model_json_schema()}
+
+
+@api.get("/global-videos/")
+@api.input(PageQuery, location="query", arg_name="page")
+@api.output(list[VideoOut])  # type: ignore[arg-type]
+def list_catalogue(page: PageQuery) -> Response:
+    """List the global films that can be watched, newest first."""
+    user = require_user()
+    found = queries.catalogue(user, limit=page.limit, before=page.before, category=page.category)
+    return _page(found, user, page)
+
+
+@api.get("/local-videos/")
+@api.input(PageQuery, location="query", arg_name="page")
+@api.output(list[VideoOut])  # type: ignore[arg-type]
+def list_owned(page: PageQuery) -> Response:
+    """List one's own films, whatever their status, newest first."""
+    user = require_user()
+    return _page(queries.owned(user, limit=page.limit, before=page.before), user, page)
+
+
+@api.get("/global-videos/<int:video_id>/")
+@api.output(VideoOut)
+def get_global(video_id: int) -> dict[str, Any]:
+    """Get a film of the catalogue."""
+    user = require_user()
+    video = queries.visible(video_id, user)
+    if not video.is_global:
+        raise NotFound("There is no such film.")
+    return describe(video, user)
+
+
+@api.get("/local-videos/<int:video_id>/")
+@api.output(VideoOut)
+def get_owned(video_id: int) -> dict[str, Any]:
+    """Get one of one's own films."""
+    user = require_user()
+    return describe(_owned(video_id, user), user)
+
+
+@api.get("/videos/<int:video_id>/")
+@api.output(VideoOut)
+def get_video(video_id: int) -> dict[str, Any]:
+    """Get any film that one may know of."""
+    user = require_user()
+    return describe(queries.visible(video_id, user), user)
+
+
+@api.post("/local-videos/")
+@api.doc(summary="Upload a film", responses=[400, 413, 415, 507])
+def upload_owned() -> tuple[Response, int, dict[str, str]]:
+    """Take in a film: multipart/form-data with file, title, description, category."""
+    return _upload(require_verified(), is_global=False)
+
+
+@api.post("/global-videos/")
+@api.doc(summary="Upload a film into the catalogue", responses=[400, 403, 413, 415, 507])
+def upload_global() -> tuple[Response, int, dict[str, str]]:
+    """Take in a film for everyone."""
+    user = require_verified()
+    if not policy.may_fill_catalogue(user):
+        raise Forbidden("Only curators add films to the catalogue.")
+    return _upload(user, is_global=True)
+
+
+@api.patch("/local-videos/<int:video_id>/")
+@api.input(VideoChange, location="json", arg_name="wanted")
+@api.output(VideoOut)
+def change_video(video_id: int, wanted: VideoChange) -> dict[str, Any]:
+    """Change title, description or category."""
+    user = require_user()
+    video = _changeable(video_id, user)
+    service.change(video, wanted)
+    db.session.commit()
+    return describe(queries.visible(video_id, user), user)
+
+
+@api.delete("/local-videos/<int:video_id>/")
+@api.output({}, status_code=204)
+def delete_video(video_id: int) -> tuple[str, int]:
+    """Delete a film with every file of it, also while it is being converted."""
+    service.remove(_changeable(video_id, require_user()))
+    return "", 204
+
+
+@api.get("/videos/<int:video_id>/grid/")
+@api.output(GridOut)
+def get_grid(video_id: int) -> dict[str, Any]:
+    """Get the grid as a small picture: which cells are filled."""
+    return describe_grid(queries.visible(video_id, require_user()))
+
+
+@api.get("/videos/<int:video_id>/playback/")
+@api.output(PlaybackOut)
+def get_playback(video_id: int) -> dict[str, Any]:
+    """Get the addresses that play a film, good for this viewer and for some hours."""
+    user = require_user()
+    video = queries.visible(video_id, user)
+    if not policy.may_watch(user, video):
+        raise Conflict("This film cannot be watched yet.", code="not_playable")
+    return describe_playback(video, user)
+
+
+def _upload(user: User, *, is_global: bool) -> tuple[Response, int, dict[str, str]]:
+    owner_id = user.id
+    db.session.rollback()  # no session is held while the film comes in
+    with receive_form(request) as (received, details):
+        video = service.take_in(
+            received.incoming, received.size, owner_id, details, is_global=is_global
+        )
+        video_id = video.id
+        db.session.commit()
+    stored = queries.find(video_id)
+    assert stored is not None  # noqa: S101 - committed a moment ago
+    location = absolute(url_for("videos_api.get_owned", video_id=video_id))
+    return jsonify(describe(stored, stored.owner)), 201, {"Location": location}
+
+
+def _owned(video_id: int, user: User) -> Video:
+    video = queries.visible(video_id, user)
+    if video.owner_id != user.id:
+        raise NotFound("There is no such film.")
+    return video
+
+
+def _changeable(video_id: int, user: User) -> Video:
+    video = queries.visible(video_id, user)
+    if not policy.may_change(user, video):
+        raise Forbidden("Only its owner or a curator may change this film.")
+    return video
+
+
+def _page(found: Page, user: User, page: PageQuery) -> Response:
+    answer = jsonify(describe_all(found.videos, user))
+    if found.next_before is not None:
+        query = {**request.args.to_dict(), "before": str(found.next_before)}
+        target = absolute(f"{request.path}?{urlencode(query)}")
+        answer.headers["Link"] = f'<{target}>; rel="next"'
+    return answer

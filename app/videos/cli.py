@@ -1,0 +1,151 @@
+"""`flask videos …`: import, list, show and delete films."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+from app.auth.models import User
+from app.database import db
+from app.media.sniff import SNIFF_BYTES, looks_like_film
+from app.videos import queries, service
+from app.videos.models import Video
+from app.videos.presentation import describe
+from app.videos.schemas import VideoDetails
+from app.videos.uploads import NoRoom, require_room, title_from
+
+videos = AppGroup("videos", help="Import, list and delete films.")
+
+
+@videos.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--global", "is_global", is_flag=True, help="Into the global catalogue.")
+@click.option("--owner", help="E-mail address of the owner (default: the first admin).")
+@click.option("--category", default="", help="Category of the films.")
+@click.option("--title", help="Title, for a single file (default: from its name).")
+@click.option("--description", default="", help="Description.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def import_command(
+    paths: tuple[Path, ...],
+    is_global: bool,
+    owner: str | None,
+    category: str,
+    title: str | None,
+    description: str,
+    as_json: bool,
+) -> None:
+    """Copy films in from files or folders."""
+    user = _owner(owner)
+    user_id = user.id
+    files = list(_films_in(paths))
+    if not files:
+        raise click.ClickException("There is no film among these files.")
+    if title and len(files) > 1:
+        raise click.ClickException("--title goes with a single file.")
+    taken: list[int] = []
+    bar = click.progressbar(files, label="Importing", file=click.get_text_stream("stderr"))
+    with bar as progress:
+        for path in progress:
+            details = VideoDetails(
+                title=title or title_from(path.name), description=description, category=category
+            )
+            try:
+                require_room(path.stat().st_size)
+                db.session.rollback()
+                video = service.import_file(
+                    path, db.session.get_one(User, user_id), details, is_global=is_global
+                )
+                db.session.commit()
+            except NoRoom as error:
+                raise click.ClickException(f"{path.name}: {error.detail}") from None
+            except OSError as error:
+                raise click.ClickException(f"{path.name}: {error.strerror}") from None
+            taken.append(video.id)
+    _print([_found(video_id) for video_id in taken], as_json)
+
+
+@videos.command("list")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(limit: int, as_json: bool) -> None:
+    """List films, newest first."""
+    _print(queries.everything(limit=limit).videos, as_json)
+
+
+@videos.command("show")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_command(video_id: int, as_json: bool) -> None:
+    """Show one film with its renditions."""
+    video = _found(video_id)
+    facts = describe(video, video.owner)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:<14} {value}")
+
+
+@videos.command("delete")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def delete_command(video_id: int, as_json: bool) -> None:
+    """Delete a film with all its files."""
+    video = _found(video_id)
+    title = video.title
+    service.remove(video)
+    click.echo(json.dumps({"deleted": video_id}) if as_json else f"Deleted {title}.")
+
+
+def _owner(email: str | None) -> User:
+    if email is not None:
+        user = db.session.scalars(select(User).where(User.email == email.lower())).one_or_none()
+    else:
+        user = db.session.scalars(
+            select(User).where(User.role == "admin").order_by(User.id)
+        ).first()
+    if user is None:
+        raise click.ClickException(
+            f"There is no account {email}." if email else "Name an owner: --owner EMAIL."
+        )
+    return user
+
+
+def _found(video_id: int) -> Video:
+    video = queries.find(video_id)
+    if video is None:
+        raise click.ClickException(f"There is no film {video_id}.")
+    return video
+
+
+def _films_in(paths: tuple[Path, ...]) -> Iterator[Path]:
+    """The films among these files and below these folders, by their first bytes."""
+    for path in paths:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if not file.is_file():
+                continue
+            with file.open("rb") as opened:
+                if looks_like_film(opened.read(SNIFF_BYTES)):
+                    yield file
+                elif not path.is_dir():
+                    raise click.ClickException(f"{file.name} is not a film that we can read.")
+
+
+def _print(found: Any, as_json: bool) -> None:
+    rows = [describe(video, video.owner) for video in found]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.echo(f"{'id':>5}  {'status':<11} {'done':>5}  {'size':>9}  {'owner':<16} title")
+    for row in rows:
+        click.echo(
+            f"{row['id']:>5}  {row['status']:<11} {row['progress']:>5.0%}  "
+            f"{row['size'] / 2**20:>6.1f} MB  {row['owner']['username']:<16.16} {row['title']}"
+        )

@@ -1,0 +1,154 @@
+"""The pages of films: browse, one's own, upload, a film, watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.auth.identity import login_required, require_user, require_verified
+from app.database import db
+from app.errors import Conflict, DomainError, Forbidden
+from app.pages import require_form_token
+from app.videos import policy, queries, service
+from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
+from app.videos.uploads import receive_form
+
+pages = Blueprint("videos", __name__)
+
+ROW_LENGTH = 24
+"""Films in one row of /browse."""
+
+LIST_LENGTH = 60
+
+
+@pages.get("/browse")
+@login_required
+def browse() -> str:
+    """The catalogue: a hero, the newest, and a row for each category."""
+    user = require_user()
+    newest = describe_all(queries.catalogue(user, limit=ROW_LENGTH).videos, user)
+    own = [
+        video
+        for video in describe_all(queries.owned(user, limit=ROW_LENGTH).videos, user)
+        if video["playable"] and not video["is_global"]
+    ]
+    rows: list[dict[str, Any]] = []
+    if newest:
+        rows.append({"title": "New", "href": None, "videos": newest})
+    for category in queries.categories(user):
+        found = queries.catalogue(user, limit=ROW_LENGTH, category=category)
+        rows.append({"title": category, "href": None, "videos": describe_all(found.videos, user)})
+    if own:
+        rows.append({"title": "Yours", "href": url_for("videos.my_videos"), "videos": own})
+    hero = next(iter(newest or own), None)
+    return render_template("videos/browse.html", hero=hero, rows=rows)
+
+
+@pages.get("/my-videos")
+@login_required
+def my_videos() -> str:
+    """One's own films, with what becomes of them."""
+    user = require_user()
+    before = request.args.get("before", type=int)
+    found = queries.owned(user, limit=LIST_LENGTH, before=before)
+    videos = describe_all(found.videos, user)
+    for video, row in zip(videos, found.videos, strict=True):
+        if video["status"] == "processing":
+            video["grid"] = describe_grid(row)
+    return render_template("videos/my_videos.html", videos=videos, next_before=found.next_before)
+
+
+@pages.get("/upload")
+@login_required
+def upload() -> str:
+    """The form; a script makes it show progress."""
+    require_verified()
+    return _upload_page()
+
+
+@pages.post("/upload")
+@login_required
+def upload_plain() -> str | BaseResponse | tuple[str, int]:
+    """The same form, sent by a browser without scripts."""
+    user_id = require_verified().id
+    db.session.rollback()
+    try:
+        with receive_form(request) as (received, details):
+            service.take_in(received.incoming, received.size, user_id, details)
+            db.session.commit()
+    except DomainError as error:
+        flash(error.detail, "error")
+        return _upload_page(), error.status
+    return redirect(url_for("videos.my_videos"))
+
+
+@pages.get("/videos/<int:id>")
+@login_required
+def film(id: int) -> str:
+    """A film and what one can do with it."""
+    user = require_user()
+    video = queries.visible(id, user)
+    described = describe(video, user)
+    if video.status == "processing":
+        described["grid"] = describe_grid(video)
+    related = [
+        other
+        for other in describe_all(
+            queries.catalogue(user, limit=12, category=video.category).videos, user
+        )
+        if other["id"] != id
+    ]
+    return render_template(
+        "videos/film.html",
+        video=described,
+        related=related,
+        may_change=policy.may_change(user, video),
+    )
+
+
+@pages.get("/watch/<int:id>")
+@login_required
+def watch(id: int) -> str:
+    """The player."""
+    user = require_user()
+    video = queries.visible(id, user)
+    if not policy.may_watch(user, video):
+        raise Conflict("This film cannot be watched yet. It is still being prepared.")
+    return render_template(
+        "videos/watch.html",
+        video=describe(video, user),
+        playback=describe_playback(video, user),
+    )
+
+
+@pages.post("/videos/<int:id>/delete")
+@login_required
+def delete(id: int) -> BaseResponse:
+    """Delete a film and go back to one's own."""
+    require_form_token()
+    user = require_user()
+    video = queries.visible(id, user)
+    if not policy.may_change(user, video):
+        raise Forbidden("Only its owner or a curator may change this film.")
+    title = video.title
+    service.remove(video)
+    flash(f"“{title}” was deleted.")
+    return redirect(url_for("videos.my_videos"))
+
+
+def _upload_page() -> str:
+    return render_template(
+        "videos/upload.html",
+        max_bytes=current_app.config["MAX_UPLOAD_BYTES"],
+        categories=queries.categories(require_user()),
+    )

@@ -1,0 +1,169 @@
+"""What a stream's addresses stand for: playlists from the plan, segments from the grid.
+
+A segment that is not there yet is wanted: its task goes to the front of the queue and the request
+waits for it, for a bounded time and among a bounded number of waiters.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from app.auth.models import User
+from app.database import after_commit, db, epoch_now, writing
+from app.errors import NotFound, Unavailable
+from app.media.plan import Plan
+from app.media.playlists import master_playlist, media_playlist
+from app.storage import storage
+from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
+from app.videos import grants, policy
+from app.videos.models import Cell, Grid, Rendition, Task, TaskState, Video
+from app.videos.names import grid_file, image_file
+
+WAIT_SECONDS = 10.0
+"""How long a request waits for an empty cell: a cell of a few seconds takes less to encode."""
+
+POLL_SECONDS = 0.1
+MAX_WAITERS = 8
+"""Requests of one process that may wait at a time, half of its threads: pages stay served."""
+
+INIT = "init.mp4"
+
+_waiters = threading.BoundedSemaphore(MAX_WAITERS)
+
+
+def open_film(grant_text: str) -> tuple[Video, User]:
+    """The film of a grant and its viewer. Raises NotFound, whatever is wrong."""
+    grant = grants.read(grant_text)
+    found = db.session.execute(
+        select(Video, User).where(Video.id == grant.video_id, User.id == grant.user_id)
+    ).one_or_none()
+    if found is None or not policy.may_see(found[1], found[0]):
+        raise NotFound
+    return found[0], found[1]
+
+
+def master(grant_text: str, grid_id: int) -> str:
+    """The master playlist. Raises NotFound."""
+    _, plan = _plan_of(grant_text, grid_id)
+    measured = db.session.execute(
+        select(Rendition.name, Rendition.peak_bitrate, Rendition.average_bitrate).where(
+            Rendition.grid_id == grid_id, Rendition.peak_bitrate.is_not(None)
+        )
+    )
+    rates = {name: (peak or 0, average or 0) for name, peak, average in measured}
+    return master_playlist(plan, rates)
+
+
+def media(grant_text: str, grid_id: int, row: str) -> str:
+    """A row's playlist, complete from the plan. Raises NotFound."""
+    _, plan = _plan_of(grant_text, grid_id)
+    _require_row(plan, row)
+    return media_playlist(plan, row)
+
+
+def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
+    """The file of a segment (`12.m4s`) or of the init segment, waited for if need be.
+
+    Raises NotFound, and Unavailable when it takes longer than WAIT_SECONDS.
+    """
+    video, plan = _plan_of(grant_text, grid_id)
+    chunk = _chunk(plan, row, name)
+    path = storage().path(video.film, grid_file(grid_id, row, name))
+    if path.exists():
+        return path
+    _want(grid_id, row, chunk)
+    _await(path, grid_id, row, chunk)
+    return path
+
+
+def image(grant_text: str, name: str) -> Path:
+    """A picture of the film. Raises NotFound."""
+    video, _ = open_film(grant_text)
+    path = storage().path(video.film, image_file(name))
+    if not path.exists():
+        raise NotFound
+    return path
+
+
+def _plan_of(grant_text: str, grid_id: int) -> tuple[Video, Plan]:
+    video, user = open_film(grant_text)
+    if not policy.may_watch(user, video):
+        raise NotFound
+    owner = db.session.scalar(select(Grid.video_id).where(Grid.id == grid_id))
+    if owner != video.id:
+        raise NotFound
+    return video, _parsed_plan(video.film, grid_id)
+
+
+@lru_cache(maxsize=64)
+def _parsed_plan(_film: str, grid_id: int) -> Plan:
+    """A grid's plan; it never changes, so it may be kept. A film's name is never used again."""
+    text = db.session.scalar(select(Grid.plan).where(Grid.id == grid_id))
+    if text is None:
+        raise NotFound
+    return Plan.from_json(text)
+
+
+def _require_row(plan: Plan, row: str) -> None:
+    try:
+        plan.row(row)
+    except KeyError:
+        raise NotFound from None
+
+
+def _chunk(plan: Plan, row: str, name: str) -> int:
+    """The chunk that holds a segment; the init segment comes with the first one."""
+    _require_row(plan, row)
+    if name == INIT:
+        return 0
+    stem = name.removesuffix(".m4s")
+    if not (stem.isascii() and stem.isdecimal() and name == f"{int(stem)}.m4s"):
+        raise NotFound
+    index = int(stem)
+    if index >= plan.segment_count(row):
+        raise NotFound
+    chunks = plan.row_chunks(row)
+    return bisect_right([first for first, _ in chunks], index) - 1
+
+
+def _want(grid_id: int, row: str, chunk: int) -> None:
+    """Say in the table that a viewer waits for this cell, and put its task at the front."""
+    task = db.session.execute(
+        select(Task.id, Task.state, Task.wanted_at)
+        .join(Cell, Cell.task_id == Task.id)
+        .join(Rendition, Rendition.id == Cell.rendition_id)
+        .where(Rendition.grid_id == grid_id, Rendition.name == row, Cell.chunk == chunk)
+    ).one_or_none()
+    if task is None or task.state == TaskState.FAILED:
+        raise NotFound
+    if task.state != TaskState.WAITING or task.wanted_at is not None:
+        return
+    with writing():
+        db.session.execute(
+            update(Task)
+            .where(Task.id == task.id, Task.wanted_at.is_(None))
+            .values(wanted_at=epoch_now())
+        )
+        after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task.id, at_front=True))
+
+
+def _await(path: Path, grid_id: int, row: str, chunk: int) -> None:
+    """Wait for the file, with the session released. Raises Unavailable, NotFound."""
+    db.session.rollback()
+    if not _waiters.acquire(blocking=False):
+        raise Unavailable("Many are waiting for this film. Please try again.", 2, "busy")
+    try:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if path.exists():
+                return
+            time.sleep(POLL_SECONDS)
+    finally:
+        _waiters.release()
+    raise Unavailable("This part of the film is being converted. Please try again.", 2, "pending")

@@ -1,0 +1,155 @@
+"""A film as people and programs see it: one dictionary, for the API and for the pages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import current_app
+
+from app.auth.models import User
+from app.database import now
+from app.videos import grants, queries
+from app.videos.models import Rendition, Status, Video
+from app.videos.names import CARD, POSTER, image_file
+from app.videos.queries import Row
+
+Described = dict[str, Any]
+"""A film as `schemas.VideoOut`."""
+
+
+def describe(video: Video, viewer: User) -> Described:
+    """One film; see `describe_all`."""
+    return describe_all([video], viewer)[0]
+
+
+def describe_all(videos: Sequence[Video], viewer: User) -> list[Described]:
+    """Films as this person sees them: picture addresses carry the person's own grant."""
+    rows = queries.rows_of([video.id for video in videos])
+    return [_describe(video, rows.get(video.id, []), viewer) for video in videos]
+
+
+def describe_grid(video: Video) -> dict[str, Any]:
+    """The grid as a small picture, as `schemas.GridOut`."""
+    rows = queries.rows_of([video.id]).get(video.id, [])
+    cells = queries.cells_of(video.id)
+    return {
+        "status": video.status,
+        "playable": video.playable,
+        "progress": _progress(video, rows),
+        "rows": [
+            {
+                "name": row.rendition.name,
+                "kind": row.rendition.kind,
+                "cells": cells.get(row.rendition.id, []),
+            }
+            for row in rows
+        ],
+    }
+
+
+def describe_playback(video: Video, viewer: User) -> dict[str, Any]:
+    """How this person plays the film, as `schemas.PlaybackOut`."""
+    rows = queries.rows_of([video.id]).get(video.id, [])
+    text, grant = grants.issue(video.id, viewer.id)
+    grid_id = rows[0].rendition.grid_id
+    return {
+        "hls_url": absolute(f"/stream/{text}/{grid_id}/master.m3u8"),
+        "poster_url": absolute(f"/stream/{text}/{image_file(POSTER)}")
+        if video.has_images
+        else None,
+        "storyboard_url": None,
+        "duration": video.duration,
+        "position": 0.0,
+        "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
+        "subtitles": [],
+        "expires_at": rfc3339(datetime.fromtimestamp(grant.expires, UTC)),
+    }
+
+
+def absolute(path: str) -> str:
+    """An address below PUBLIC_URL."""
+    return f"{current_app.config['PUBLIC_URL']}{path}"
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as RFC 3339 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _describe(video: Video, rows: Sequence[Row], viewer: User) -> Described:
+    thumbnail = None
+    if video.has_images:
+        text, _ = grants.issue(video.id, viewer.id)
+        thumbnail = absolute(f"/stream/{text}/{image_file(CARD)}")
+    progress = _progress(video, rows)
+    return {
+        "id": video.id,
+        "title": video.title,
+        "description": video.description,
+        "category": video.category,
+        "is_global": video.is_global,
+        "owner": {"id": video.owner_id, "username": video.owner.username},
+        "status": video.status,
+        "playable": video.playable,
+        "progress": progress,
+        "eta": _eta(video, progress),
+        "error": _error(video),
+        "created_at": rfc3339(video.created_at),
+        "duration": video.duration,
+        "width": video.width,
+        "height": video.height,
+        "size": video.size,
+        "thumbnail_url": thumbnail,
+        "preview_url": None,
+        "storyboard_url": None,
+        "renditions": [
+            {
+                "height": row.rendition.height,
+                "codec": row.rendition.codecs,
+                "bitrate": row.rendition.average_bitrate,
+                "bytes": row.rendition.bytes,
+                "progress": round(row.progress, 4),
+            }
+            for row in rows
+            if row.rendition.kind == "video"
+        ],
+        "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
+        "subtitles": [],
+    }
+
+
+def _audio(rendition: Rendition) -> dict[str, Any]:
+    return {
+        "language": rendition.language,
+        "label": rendition.label,
+        "default": rendition.is_default,
+        "codec": rendition.codecs,
+    }
+
+
+def _progress(video: Video, rows: Sequence[Row]) -> float:
+    if video.status == Status.READY:
+        return 1.0
+    cells = sum(row.rendition.chunks for row in rows)
+    return round(sum(row.filled for row in rows) / cells, 4) if cells else 0.0
+
+
+def _eta(video: Video, progress: float) -> float | None:
+    """Seconds left if it goes on at the pace it has had since it became playable."""
+    if video.status != Status.PROCESSING or video.playable_at is None or progress <= 0.05:
+        return None
+    elapsed = (now() - video.created_at).total_seconds()
+    return round(elapsed * (1 - progress) / progress, 1)
+
+
+def _error(video: Video) -> dict[str, str] | None:
+    if video.error_code is None:
+        return None
+    return {
+        "code": video.error_code,
+        "stage": video.error_stage or "",
+        "message": video.error_message or "",
+        "hint": video.error_hint or "",
+    }

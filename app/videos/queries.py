@@ -1,0 +1,132 @@
+"""Reading films: lists, one film, the facts of their grids, in a constant number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import joinedload
+
+from app.auth.models import User
+from app.database import db, epoch_now
+from app.errors import NotFound
+from app.videos import policy
+from app.videos.models import Cell, Grid, Rendition, Task, Video
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A rendition and how many of its cells are filled."""
+
+    rendition: Rendition
+    filled: int
+
+    @property
+    def progress(self) -> float:
+        """Filled share of the row, 0…1."""
+        return self.filled / self.rendition.chunks if self.rendition.chunks else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list. `next_before` is where the next one begins, None at the end."""
+
+    videos: Sequence[Video]
+    next_before: int | None
+
+
+def catalogue(
+    user: User, *, limit: int, before: int | None = None, category: str | None = None
+) -> Page:
+    """The global films that can be watched, newest first."""
+    wanted = _films().where(Video.is_global.is_(True), policy.watchable(user))
+    if category is not None:
+        wanted = wanted.where(Video.category == category)
+    return _page(wanted, limit, before)
+
+
+def owned(user: User, *, limit: int, before: int | None = None) -> Page:
+    """The person's own films, whatever has become of them, newest first."""
+    return _page(_films().where(Video.owner_id == user.id), limit, before)
+
+
+def everything(*, limit: int, before: int | None = None) -> Page:
+    """Every film, for operators."""
+    return _page(_films(), limit, before)
+
+
+def categories(user: User) -> list[str]:
+    """Categories of the global films that can be watched, in order of the alphabet."""
+    found = db.session.scalars(
+        select(Video.category)
+        .where(Video.is_global.is_(True), policy.watchable(user), Video.category != "")
+        .distinct()
+        .order_by(Video.category)
+    )
+    return list(found)
+
+
+def visible(video_id: int, user: User) -> Video:
+    """A film that this person may know of. Raises NotFound."""
+    video = find(video_id)
+    if video is None or not policy.may_see(user, video):
+        raise NotFound("There is no such film.")
+    return video
+
+
+def find(video_id: int) -> Video | None:
+    """A film with its owner, or None."""
+    return db.session.scalars(_films().where(Video.id == video_id)).one_or_none()
+
+
+def rows_of(video_ids: Sequence[int]) -> dict[int, list[Row]]:
+    """Each film's renditions with their filled cells, in one statement."""
+    if not video_ids:
+        return {}
+    filled = (
+        select(Cell.rendition_id, func.count(Cell.filled_at).label("filled"))
+        .join(Rendition, Rendition.id == Cell.rendition_id)
+        .join(Grid, Grid.id == Rendition.grid_id)
+        .where(Grid.video_id.in_(video_ids))
+        .group_by(Cell.rendition_id)
+        .subquery()
+    )
+    found = db.session.execute(
+        select(Grid.video_id, Rendition, filled.c.filled)
+        .join(Rendition, Rendition.grid_id == Grid.id)
+        .outerjoin(filled, filled.c.rendition_id == Rendition.id)
+        .where(Grid.video_id.in_(video_ids))
+        .order_by(Rendition.id)
+    )
+    rows: dict[int, list[Row]] = {video_id: [] for video_id in video_ids}
+    for video_id, rendition, count in found:
+        rows[video_id].append(Row(rendition, count or 0))
+    return rows
+
+
+def cells_of(video_id: int) -> dict[int, list[int]]:
+    """Each rendition's cells in order: 0 empty, 1 being filled, 2 filled."""
+    state = case((Cell.filled_at.is_not(None), 2), (Task.lease_until >= epoch_now(), 1), else_=0)
+    found = db.session.execute(
+        select(Cell.rendition_id, state)
+        .join(Task, Task.id == Cell.task_id)
+        .where(Task.video_id == video_id)
+        .order_by(Cell.rendition_id, Cell.chunk)
+    )
+    cells: dict[int, list[int]] = {}
+    for rendition_id, value in found:
+        cells.setdefault(rendition_id, []).append(value)
+    return cells
+
+
+def _films() -> Select[Video]:
+    return select(Video).options(joinedload(Video.owner))
+
+
+def _page(wanted: Select[Video], limit: int, before: int | None) -> Page:
+    if before is not None:
+        wanted = wanted.where(Video.id < before)
+    found = db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit + 1)).all()
+    more = len(found) > limit
+    return Page(found[:limit], found[limit - 1].id if more else None)

@@ -1,0 +1,153 @@
+"""What the JSON API of films takes and gives, typed; the OpenAPI document is made from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH
+
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
+]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_LENGTH)
+]
+Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=CATEGORY_LENGTH)]
+
+
+class Owner(BaseModel):
+    """Who uploaded a film."""
+
+    id: int
+    username: str
+
+
+class Problem(BaseModel):
+    """Why a film failed, for its owner."""
+
+    code: str
+    stage: str
+    message: str
+    hint: str
+
+
+class VideoRow(BaseModel):
+    """A picture rendition. `bitrate` is the average in bits/s; null until it is full."""
+
+    height: int
+    codec: str
+    bitrate: int | None
+    bytes: int | None
+    progress: float = Field(description="Filled share, 0…1.")
+
+
+class AudioRow(BaseModel):
+    """A sound track."""
+
+    language: str | None
+    label: str | None
+    default: bool
+    codec: str
+
+
+class SubtitleRow(BaseModel):
+    """A text track."""
+
+    id: int
+    language: str
+    label: str
+    url: str
+
+
+class VideoOut(BaseModel):
+    """A film."""
+
+    id: int
+    title: str
+    description: str
+    category: str
+    is_global: bool
+    owner: Owner
+    status: str = Field(description="processing, ready, failed or cancelled.")
+    playable: bool = Field(description="True as soon as it can be watched, long before ready.")
+    progress: float = Field(description="Filled share of the grid, 0…1.")
+    eta: float | None = Field(description="Seconds until it is ready, as far as is known.")
+    error: Problem | None
+    created_at: str
+    duration: float | None
+    width: int | None
+    height: int | None
+    size: int = Field(description="Bytes of the original.")
+    thumbnail_url: str | None
+    preview_url: str | None
+    storyboard_url: str | None
+    renditions: list[VideoRow]
+    audio: list[AudioRow]
+    subtitles: list[SubtitleRow]
+
+
+class GridRow(BaseModel):
+    """A row of the grid; cells are 0 empty, 1 being filled, 2 filled."""
+
+    name: str
+    kind: str
+    cells: list[int]
+
+
+class GridOut(BaseModel):
+    """The grid as a small picture."""
+
+    status: str
+    playable: bool
+    progress: float
+    rows: list[GridRow]
+
+
+class PlaybackOut(BaseModel):
+    """How to play a film."""
+
+    hls_url: str
+    poster_url: str | None
+    storyboard_url: str | None
+    duration: float | None
+    position: float
+    audio: list[AudioRow]
+    subtitles: list[SubtitleRow]
+    expires_at: str
+
+
+class VideoChange(BaseModel):
+    """What an owner may change; fields that are left out stay."""
+
+    model_config = ConfigDict(strict=True)
+
+    title: Title | None = None
+    description: Description | None = None
+    category: Category | None = None
+
+
+class VideoDetails(BaseModel):
+    """What an upload says of its film."""
+
+    title: Title
+    description: Description = ""
+    category: Category = ""
+
+
+class PageQuery(BaseModel):
+    """Where a list goes on. `before` is the id from the `Link` of the page before."""
+
+    limit: int = Field(default=50, ge=1, le=200)
+    before: int | None = Field(default=None, ge=1)
+    category: str | None = Field(default=None, max_length=CATEGORY_LENGTH)
+
+
+class UploadForm(BaseModel):
+    """The multipart form of an upload, for the API's description; it is read as a stream."""
+
+    file: str = Field(json_schema_extra={"format": "binary"})
+    title: str | None = Field(default=None, max_length=TITLE_LENGTH)
+    description: str | None = Field(default=None, max_length=DESCRIPTION_LENGTH)
+    category: str | None = Field(default=None, max_length=CATEGORY_LENGTH)

@@ -1,0 +1,75 @@
+"""Changing films: taking one in, changing what is said of it, removing it. Nothing here commits,
+except `remove`, whose files may only go once the rows are gone for good.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import delete
+
+from app.auth.models import User
+from app.database import after_commit, db
+from app.observability import request_id
+from app.storage import Incoming, storage
+from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
+from app.videos.models import Task, TaskKind, Video
+from app.videos.names import new_film
+from app.videos.schemas import VideoChange, VideoDetails
+
+
+def take_in(
+    received: Incoming, size: int, owner_id: int, details: VideoDetails, *, is_global: bool = False
+) -> Video:
+    """Make received bytes a film and announce its planning after the commit. Flushes."""
+    film = new_film()
+    received.keep(film)
+    return _add(film, size, owner_id, details, is_global)
+
+
+def import_file(
+    path: Path, owner: User, details: VideoDetails, *, is_global: bool = False
+) -> Video:
+    """Copy a file of this machine in as a film. Flushes. Raises OSError."""
+    film = new_film()
+    storage().adopt(path, film)
+    return _add(film, path.stat().st_size, owner.id, details, is_global)
+
+
+def change(video: Video, wanted: VideoChange) -> None:
+    """Change what is said of the film. Flushes."""
+    for name, value in wanted.model_dump(exclude_none=True).items():
+        setattr(video, name, value)
+    db.session.flush()
+
+
+def remove(video: Video) -> None:
+    """Remove the film's rows, commit, then remove its files.
+
+    Whoever still works on it loses the claim within a second and can write nothing meanwhile: its
+    folder is gone.
+    """
+    film = video.film
+    db.session.execute(delete(Video).where(Video.id == video.id))
+    db.session.commit()
+    storage().delete_film(film)
+
+
+def _add(film: str, size: int, owner_id: int, details: VideoDetails, is_global: bool) -> Video:
+    video = Video(
+        owner_id=owner_id,
+        film=film,
+        title=details.title,
+        description=details.description,
+        category=details.category,
+        is_global=is_global,
+        size=size,
+    )
+    db.session.add(video)
+    db.session.flush()
+    plan = Task(video_id=video.id, kind=TaskKind.PLAN, request_id=request_id.get())
+    db.session.add(plan)
+    db.session.flush()
+    task_id = plan.id
+    after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task_id))
+    return video

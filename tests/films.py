@@ -1,0 +1,39 @@
+"""Films for tests: short ones made here, and the real ones that VIDEOFLIX_TEST_MEDIA points at."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from app.media.binary import ffmpeg_binary
+
+
+def real_film(name: str) -> Path:
+    """A film of the corpus, such as `real/bee_720p_faststart.mp4`; skips where there is none."""
+    folder = os.environ.get("VIDEOFLIX_TEST_MEDIA")
+    if not folder:
+        pytest.skip("set VIDEOFLIX_TEST_MEDIA to the folder of test films")
+    return Path(folder) / name
+
+
+@functools.cache
+def made_film(
+    seconds: float = 2, size: str = "320x180", codec: str = "libx264", rate: int = 25
+) -> Path:
+    """A film of moving bars with a tone, made once per test process."""
+    ending = {"libx264": "mp4", "libvpx": "webm"}[codec]
+    path = Path(tempfile.gettempdir()) / f"vf-{os.getpid()}-{seconds}-{size}-{codec}-{rate}.{ending}"
+    sound = "aac" if ending == "mp4" else "libopus"
+    command = (
+        f"-nostdin -v error -y -f lavfi -i testsrc2=s={size}:r={rate}:d={seconds} "
+        f"-f lavfi -i sine=f=440:r=48000:d={seconds} -c:v {codec} -pix_fmt yuv420p -g {rate} "
+        f"-c:a {sound} -shortest"
+    )
+    extra = ["-deadline", "realtime", "-cpu-used", "8"] if codec == "libvpx" else ["-preset", "ultrafast"]
+    subprocess.run([ffmpeg_binary(None), *command.split(), *extra, path], check=True, timeout=120)
+    return path
