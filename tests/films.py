@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from app.media.binary import ffmpeg_binary
 
@@ -19,6 +23,13 @@ def real_film(name: str) -> Path:
     if not folder:
         pytest.skip("set VIDEOFLIX_TEST_MEDIA to the folder of test films")
     return Path(folder) / name
+
+
+def multipart(data: bytes, name: str = "film.mp4", **fields: str) -> dict[str, Any]:
+    """The arguments of `client.post` that upload these bytes; the whole body is in memory."""
+    film = FileStorage(io.BytesIO(data), name)
+    boundary, body = encode_multipart({"file": film, **fields})
+    return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
 
 
 @functools.cache

@@ -135,7 +135,9 @@ def csrf_token(browser: FlaskClient, path: str) -> str:
     return found[1]
 
 
-def log_in(browser: FlaskClient, email: str = "ada@example.com", password: str = PASSWORD) -> TestResponse:
+def log_in(
+    browser: FlaskClient, email: str = "ada@example.com", password: str = PASSWORD
+) -> TestResponse:
     """Sign in through the API."""
     return browser.post("/api/login/", json={"email": email, "password": password})
 
@@ -151,5 +153,3 @@ def log_in_page(
 def age_sessions(change: Change, by: timedelta) -> None:
     """Make every session look unused for so long."""
     change(Session, seen_at=now() - by)
-
-

@@ -10,7 +10,7 @@ from app.auth.addresses import NotAnAddress, normal_email, smtp_address, usernam
     [
         ("ada@example.com", "ada@example.com"),
         ("  Ada@Example.COM\t", "ada@example.com"),
-        ("ａｄａ@example.com", "ada@example.com"),
+        ("\uff41\uff44\uff41@example.com", "ada@example.com"),
         ("ada+films@example.com", "ada+films@example.com"),
         ("ada@EXÄMPLE.com", "ada@exämple.com"),
         ("ada@xn--exmple-cua.com", "ada@exämple.com"),
@@ -36,7 +36,7 @@ def test_an_address_has_one_spelling(given: str, stored: str) -> None:
         "ada\u2028@example.com",
         "ada\0@example.com",
         "\ud800@example.com",
-        "аda@example.com",  # the first letter is Cyrillic
+        "\u0430da@example.com",  # the first letter is Cyrillic
         "Ada <ada@example.com>",
         "ada@example.com,eve@example.com",
         "ada@[127.0.0.1]",

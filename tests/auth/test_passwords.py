@@ -35,7 +35,7 @@ def test_any_character_counts(password: str) -> None:
         "password",
         "PassWord1",
         "12345678",
-        "ｐａｓｓｗｏｒｄ",
+        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44",
         "aaaaaaaaaaaa",
         "correcthorsebatterystaple",
         "videoflix",

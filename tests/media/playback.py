@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,10 @@ from pathlib import Path
 import av
 
 from app.media.cells import CellResult, fill_chunk, fill_row
+from app.media.errors import MediaError
+from app.media.facts import SourceFacts
 from app.media.grid import Plan, VideoRow
+from app.media.plan import PlanOptions, make_plan
 
 
 @dataclass
@@ -41,6 +44,24 @@ def convert(
         if row.name in wanted and row.name not in encoded:
             cells[row.name] += fill_row(source, plan, row.name, place, ffmpeg=binary, stop=never)
     return cells
+
+
+def convert_film(
+    facts: SourceFacts,
+    source: Path,
+    place: Path,
+    binary: str,
+    rows: Callable[[Plan], Iterable[str]],
+) -> tuple[Plan, dict[str, list[CellResult]]]:
+    """Plan and convert; where a copy fails, plan again without copies, as a pipeline does."""
+    plan = make_plan(facts)
+    try:
+        return plan, convert(source, plan, place, binary, rows(plan))
+    except MediaError as error:
+        if error.code != "copy_failed":
+            raise
+    plan = make_plan(facts, PlanOptions(copy=False))
+    return plan, convert(source, plan, place, binary, rows(plan))
 
 
 def whole(cells: list[CellResult]) -> bytes:
