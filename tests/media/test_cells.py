@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -198,6 +199,13 @@ def test_copy_of_nonsense_is_refused(film: Path, make_clip: Clip, binary: str,
     with pytest.raises(MediaError) as caught:
         list(fill_row(broken, plan, "360p", tmp_path, ffmpeg=binary, stop=never))
     assert caught.value.code == "copy_failed"
+
+
+def test_sound_that_does_not_decode_is_silent(film: Path, binary: str, tmp_path: Path) -> None:
+    plan = make_plan(probe(film))
+    mute = replace(plan, audio=(replace(plan.audio[0], stream=0),))  # a picture is no sound
+    cells = list(fill_row(film, mute, "audio-0", tmp_path, ffmpeg=binary, stop=never))
+    check_row(mute, "audio-0", cells)
 
 
 def test_stop_is_obeyed(film: Path, binary: str, tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""What is known about a source: plain values, no library objects."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Every picture of a film in decode order; times in ticks of the stream's time base.
+
+    ``complete``: no picture of the film is missing from it. ``cut``: the file ends before its
+    own index does; the pictures beyond the end are left out. ``trimmed``: an edit list hides
+    pictures that a stream copy would show.
+    """
+
+    pts: array[int]
+    sizes: array[int]
+    keys: tuple[int, ...]
+    complete: bool
+    cut: bool = False
+    trimmed: bool = False
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """Presentation times, sorted."""
+        return sorted(self.pts)
+
+    @cached_property
+    def clean_keys(self) -> tuple[int, ...]:
+        """Decode positions of key frames after which nothing earlier is shown: cut points."""
+        clean = []
+        lowest_after = [0] * (len(self.pts) + 1)
+        lowest_after[-1] = 1 << 62
+        for at in range(len(self.pts) - 1, -1, -1):
+            lowest_after[at] = min(self.pts[at], lowest_after[at + 1])
+        highest, at = -(1 << 62), 0
+        for key in self.keys:
+            while at < key:
+                highest = max(highest, self.pts[at])
+                at += 1
+            if lowest_after[key] == self.pts[key] and highest < self.pts[key]:
+                clean.append(key)
+        return tuple(clean)
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How regular the pictures come: ``rate`` is exact if ``regular``, else a nominal one.
+
+    ``shortest`` and ``longest`` are gaps between pictures in seconds.
+    """
+
+    rate: Fraction
+    regular: bool
+    shortest: float
+    longest: float
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """The film's picture. ``width`` and ``height`` are as coded, before ``rotation`` (degrees
+    clockwise needed to see it upright) and before ``sar`` (the shape of a pixel)."""
+
+    index: int
+    codec: str
+    profile: str
+    level: int
+    width: int
+    height: int
+    sar: Fraction
+    rotation: int
+    mirrored: bool
+    pix_fmt: str
+    bit_depth: int
+    rate: Fraction | None
+    rhythm: Rhythm
+    full_range: bool
+    primaries: int
+    transfer: int
+    matrix: int
+    interlaced: bool
+    extradata: bytes
+    time_base: Fraction
+    start: int
+    frames: FrameIndex
+
+    @property
+    def hdr(self) -> bool:
+        """PQ (16) or HLG (18) transfer (ITU-T H.273)."""
+        return self.transfer in {16, 18}
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as seen, in square pixels; the coded height is kept."""
+        width, height = round(self.width * self.sar), self.height
+        return (height, width) if self.rotation in {90, 270} else (width, height)
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """A sound track; ``start`` is in seconds on the container's clock."""
+
+    index: int
+    codec: str
+    profile: str
+    channels: int
+    layout: str
+    rate: int
+    language: str
+    title: str
+    default: bool
+    start: float
+    duration: float | None
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A file that was let in. ``start`` (s) is the container's first time stamp, against which
+    ffmpeg counts ``-ss``; ``origin`` (s) is film time zero on the container's clock."""
+
+    container: str
+    bytes: int
+    duration: float
+    start: float
+    origin: Fraction
+    video: VideoFacts | None
+    audio: tuple[AudioFacts, ...]
+    notes: tuple[str, ...] = ()

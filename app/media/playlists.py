@@ -1,0 +1,76 @@
+"""HLS playlists (RFC 8216) from the plan alone: text, complete before anything is encoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from app.media.grid import AudioRow, Plan
+
+AUDIO_GROUP: Final = "audio"
+VERSION: Final = 7
+HEADER: Final = ("#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS")
+
+
+def master_playlist(plan: Plan, measured: Mapping[str, tuple[float, float]] | None = None) -> str:
+    """The multivariant playlist; every rendition is ``<row>/index.m3u8`` beside it.
+
+    ``measured`` maps rows to (peak, average) bits/s of their real segments; rows that are not in
+    it are stated as the plan promises. Sound is added to each variant, at its heaviest track.
+    """
+    known = measured or {}
+    lines = [*HEADER, ""]
+    sound = [known.get(row.name, (row.bandwidth, row.bandwidth)) for row in plan.audio]
+    audio_peak = max((peak for peak, _ in sound), default=0)
+    audio_average = max((average for _, average in sound), default=0)
+    if not plan.video:
+        for row in plan.audio:
+            peak, average = known.get(row.name, (row.bandwidth, row.bandwidth))
+            lines += [
+                f"#EXT-X-STREAM-INF:BANDWIDTH={math.ceil(peak)},"
+                f'AVERAGE-BANDWIDTH={math.ceil(average)},CODECS="{row.codecs}"',
+                f"{row.name}/index.m3u8",
+            ]
+            break
+        return "\n".join(lines) + "\n"
+    lines += [_media(row) for row in plan.audio]
+    for picture in plan.video:
+        peak, average = known.get(picture.name, (picture.bandwidth, picture.average_bandwidth))
+        codecs = ",".join(dict.fromkeys([picture.codecs, *(row.codecs for row in plan.audio)]))
+        lines += [
+            f"#EXT-X-STREAM-INF:BANDWIDTH={math.ceil(peak + audio_peak)},"
+            f"AVERAGE-BANDWIDTH={math.ceil(average + audio_average)},"
+            f'CODECS="{codecs}",RESOLUTION={picture.width}x{picture.height},'
+            f"FRAME-RATE={picture.frame_rate:.3f}"
+            + (f',AUDIO="{AUDIO_GROUP}"' if plan.audio else ""),
+            f"{picture.name}/index.m3u8",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def media_playlist(plan: Plan, row: str) -> str:
+    """The playlist of a row: ``init.mp4`` and ``<n>.m4s`` beside it, all segments, ended."""
+    count = plan.segment_count(row)
+    lengths = [plan.segment_duration(row, index) for index in range(count)]
+    lines = [
+        *HEADER,
+        f"#EXT-X-TARGETDURATION:{max(1, *(math.floor(length + 0.5) for length in lengths))}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        '#EXT-X-MAP:URI="init.mp4"',
+    ]
+    for index, length in enumerate(lengths):
+        lines += [f"#EXTINF:{length:.6f},", f"{index}.m4s"]
+    lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def _media(row: AudioRow) -> str:
+    language = f',LANGUAGE="{row.language}"' if row.language else ""
+    default = "YES" if row.default else "NO"
+    return (
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{AUDIO_GROUP}",NAME="{row.label}"{language},'
+        f'DEFAULT={default},AUTOSELECT=YES,CHANNELS="{row.channels}",'
+        f'URI="{row.name}/index.m3u8"'
+    )

@@ -1,0 +1,71 @@
+"""The sound rows of a plan: one for each track, with a name for the player's menu."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.media.facts import AudioFacts, SourceFacts
+from app.media.grid import AAC_FRAME, AudioRow, make_chunks
+
+AUDIO_RATE: Final = 48_000
+AUDIO_SEGMENT: Final = 188 * AAC_FRAME
+"""4.01 s at 48 kHz: whole AAC frames, next to the video's 4 s."""
+LANGUAGES: Final = {
+    "eng": "English", "deu": "Deutsch", "ger": "Deutsch", "fra": "Français", "fre": "Français",
+    "spa": "Español", "ita": "Italiano", "por": "Português", "nld": "Nederlands",
+    "dut": "Nederlands", "pol": "Polski", "tur": "Türkçe", "rus": "Русский", "ukr": "Українська",
+    "jpn": "日本語", "kor": "한국어", "zho": "中文", "chi": "中文", "ara": "العربية",
+    "swe": "Svenska", "dan": "Dansk", "nor": "Norsk", "fin": "Suomi", "ces": "Čeština",
+    "cze": "Čeština", "ell": "Ελληνικά", "gre": "Ελληνικά", "hin": "हिन्दी",
+}  # fmt: skip
+
+
+def audio_rows(
+    facts: SourceFacts, duration: float, chunk_segments: int, decisions: list[str]
+) -> tuple[AudioRow, ...]:
+    """Rows that are exactly as long as the film (``duration`` in seconds, up to a whole AAC
+    frame); sentences about what is lost are added to ``decisions``."""
+    chosen = next((t for t in facts.audio if t.default), facts.audio[0] if facts.audio else None)
+    rows: list[AudioRow] = []
+    labels: set[str] = set()
+    for track in facts.audio:
+        label = _label(track, len(rows) + 1, labels)
+        labels.add(label)
+        frames = max(1, -(-int(duration * AUDIO_RATE) // AAC_FRAME))
+        channels = min(track.channels, 2)
+        total = frames * AAC_FRAME
+        row = AudioRow(
+            name=f"audio-{len(rows)}",
+            mode="encode",
+            stream=track.index,
+            language=_language(track.language),
+            label=label,
+            default=track is chosen,
+            channels=channels,
+            rate=AUDIO_RATE,
+            codecs="mp4a.40.2",
+            bandwidth=80_000 if channels == 1 else 140_000,
+            segment=AUDIO_SEGMENT,
+            total=total,
+            chunks=make_chunks(-(-total // AUDIO_SEGMENT), chunk_segments),
+            origin=float(facts.origin),
+        )
+        ends = track.start + (track.duration or 0) - float(facts.origin)
+        if ends > duration + 1:
+            decisions.append(f"Sound goes on {ends - duration:.0f} s after the last picture; cut.")
+        rows.append(row)
+        if track.channels > 2:
+            decisions.append(f"Surround sound ({track.layout}) is mixed down to stereo.")
+    return tuple(rows)
+
+
+def _language(tag: str) -> str:
+    tag = tag.strip().lower()
+    return tag if tag.isascii() and tag.isalpha() and len(tag) in {2, 3} and tag != "und" else ""
+
+
+def _label(track: AudioFacts, number: int, taken: set[str]) -> str:
+    """A name for the track menu: the track's title without what a playlist cannot carry."""
+    title = "".join(c for c in track.title if c.isprintable() and c not in '"\\')[:60].strip()
+    label = title or LANGUAGES.get(_language(track.language), "") or f"Track {number}"
+    return label if label not in taken else f"{label} {number}"
