@@ -1,0 +1,55 @@
+"""The vendored modules load in a real browser, from plain files, without a bundler."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+
+import pytest
+
+from standalone import assets
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+)
+PAGE = """<!doctype html><link rel="icon" href="data:,"><script type="module">
+const modules = await Promise.all([
+  import("/vendor/media-chrome/index.js"), import("/vendor/media-chrome/menu/index.js"),
+  import("/vendor/hls-video-element/hls-video-element.js"), import("/vendor/hls.js/hls.mjs"),
+]);
+window.result = [modules[3].default.isSupported(), !!customElements.get("media-controller"),
+  !!customElements.get("media-rendition-menu"), !!customElements.get("hls-video")];
+</script>"""
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium: set CHROMIUM or install chromium")
+@pytest.mark.skipif(not assets.MODULES.is_dir(), reason="`make assets` has not run")
+def test_the_player_loads_without_an_error(tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    assets.copy_packages(assets.MODULES, tmp_path / "vendor", "")
+    (tmp_path / "page.html").write_text(PAGE)
+    handler = functools.partial(Files, directory=tmp_path)
+    complaints = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
+            page.wait_for_function("window.result", timeout=30_000)
+            assert page.evaluate("window.result") == [True] * 4
+            browser.close()
+        server.shutdown()
+    assert complaints == []
