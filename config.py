@@ -263,10 +263,8 @@ def embedded_redis_socket(data_dir: Path) -> Path:
 def _kept_secret(path: Path) -> str:
     """The key in the file, made on the first call; readable by its owner only."""
     try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
-    try:
+        if path.exists():
+            return path.read_text().strip()
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -9,6 +9,7 @@ from flask import request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth, tasks, videos
+from app.apidocs import init_apidocs
 from app.database import engine_options, init_database, start_reading
 from app.doctor import init_doctor
 from app.errors import init_errors
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     auth.init_app(app)
     videos.init_app(app)
     tasks.init_app(app)
+    init_apidocs(app)
     init_doctor(app)
 
     @app.before_request

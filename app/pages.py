@@ -8,17 +8,13 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask import Response as BaseResponse
-from flask_wtf import FlaskForm
-from flask_wtf.csrf import CSRFError
+from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response
 
+from app.auth.forms import ButtonForm
 from app.auth.identity import current_user_or_none
 
 pages = Blueprint("pages", __name__)
-
-
-class TokenForm(FlaskForm):
-    """A form of one button: nothing but its CSRF token."""
 
 
 def init_pages(app: Flask) -> None:
@@ -28,7 +24,8 @@ def init_pages(app: Flask) -> None:
     app.add_template_filter(bytesize)
     app.add_template_filter(date)
     app.add_template_global(asset)
-    app.context_processor(lambda: {"csrf_form": _token_form(), "logout_form": _token_form()})
+    app.add_template_global(LocalProxy(ButtonForm), "csrf_form")
+    app.add_template_global(LocalProxy(ButtonForm), "logout_form")
 
     @app.after_request
     def _keep_versioned(response: BaseResponse) -> BaseResponse:
@@ -43,12 +40,6 @@ def landing() -> str | Response:
     if current_user_or_none() is not None:
         return redirect(url_for("videos.browse"))
     return render_template("landing.html")
-
-
-def require_form_token() -> None:
-    """Check the token of a form of one button. Raises CSRFError."""
-    if not TokenForm().validate_on_submit():
-        raise CSRFError("the token is missing or wrong")
 
 
 def duration(seconds: float | None) -> str:
@@ -89,7 +80,3 @@ def _fingerprint(folder: Path, name: str) -> str:
         return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
     except FileNotFoundError:
         return "missing"
-
-
-def _token_form() -> TokenForm:
-    return TokenForm()

@@ -8,12 +8,17 @@ program that sends neither (curl, a server) carries no ambient cookie of a victi
 from __future__ import annotations
 
 import secrets
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
 
-from app.errors import Forbidden
+from app.errors import DomainError, Forbidden
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_FOR_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""A load balancer asks for these by the machine's address."""
 
 _CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _CORS_REQUEST_HEADERS = (
@@ -39,6 +44,8 @@ def init_security(app: Flask) -> None:
 
     @app.before_request
     def _check_origin() -> Response | None:
+        if request.path not in _FOR_PROBES:
+            refuse_foreign_host()
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return Response(status=204)  # a preflight; `_headers` adds what our guests may know
         if request.method not in SAFE_METHODS:
@@ -50,6 +57,36 @@ def init_security(app: Flask) -> None:
         _add_cors(response)
         _add_security_headers(response)
         return response
+
+
+def refuse_foreign_host() -> None:
+    """Raise DomainError `foreign_host` unless the site was asked for under a name that is ours.
+
+    That is the name in PUBLIC_URL; on one machine also localhost, and any address in figures: a
+    name under an attacker's control cannot be made to look like those (DNS rebinding).
+    """
+    try:
+        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    except ValueError:
+        name = ""
+    if "@" in request.headers.get("Host", ""):
+        name = ""
+    if name == urlsplit(current_app.config["PUBLIC_URL"]).hostname:
+        return
+    if current_app.config["EMBEDDED"] and (name == "localhost" or _is_address(name)):
+        return
+    raise DomainError(
+        "This site is not served under that name. Its operator sets the name in PUBLIC_URL.",
+        code="foreign_host",
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def refuse_foreign_origin() -> None:

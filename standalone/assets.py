@@ -59,23 +59,11 @@ PACKAGES = (
         left_out=("cjs", "iife", "react"),
         copyright="Copyright (c) 2021 Mux, Inc.",
     ),
-    Package(
-        "hls-video-element",
-        files=("hls-video-element.js",),
-        copyright="Copyright (c) 2024 Mux, Inc.",
-    ),
-    Package(
-        "custom-media-element",
-        files=("custom-media-element.js",),
-        copyright="Copyright (c) 2024 Mux, Inc.",
-    ),
     Package("media-tracks", files=("*.js",), copyright="Copyright (c) 2024 Mux, Inc."),
 )
 
 ADDRESSES = {
     "hls.js": "hls.js/hls.mjs",
-    "hls.js/dist/hls.mjs": "hls.js/hls.mjs",
-    "custom-media-element": "custom-media-element/custom-media-element.js",
     "media-tracks": "media-tracks/index.js",
 }
 """What the packages import by name, and where that is below `vendor/`."""

@@ -38,13 +38,19 @@ def made_film(
 ) -> Path:
     """A film of moving bars with a tone, made once per test process."""
     ending = {"libx264": "mp4", "libvpx": "webm"}[codec]
-    path = Path(tempfile.gettempdir()) / f"vf-{os.getpid()}-{seconds}-{size}-{codec}-{rate}.{ending}"
+    path = (
+        Path(tempfile.gettempdir()) / f"vf-{os.getpid()}-{seconds}-{size}-{codec}-{rate}.{ending}"
+    )
     sound = "aac" if ending == "mp4" else "libopus"
     command = (
         f"-nostdin -v error -y -f lavfi -i testsrc2=s={size}:r={rate}:d={seconds} "
         f"-f lavfi -i sine=f=440:r=48000:d={seconds} -c:v {codec} -pix_fmt yuv420p -g {rate} "
         f"-c:a {sound} -shortest"
     )
-    extra = ["-deadline", "realtime", "-cpu-used", "8"] if codec == "libvpx" else ["-preset", "ultrafast"]
+    extra = (
+        ["-deadline", "realtime", "-cpu-used", "8"]
+        if codec == "libvpx"
+        else ["-preset", "ultrafast"]
+    )
     subprocess.run([ffmpeg_binary(None), *command.split(), *extra, path], check=True, timeout=120)
     return path

@@ -27,7 +27,7 @@ _PREFIXES: Final = (
     b"\x00\x00\x01\xb3",  # MPEG video
 )
 _STREAM_PACKETS: Final = ((188, 0), (192, 4), (204, 0))
-"""Transport stream packet sizes and where the sync byte stands: plain, M2TS, with error correction."""
+"""Transport stream packet sizes and where the sync byte stands: plain, M2TS, with parity."""
 
 
 def looks_like_film(head: bytes) -> bool:

@@ -19,7 +19,7 @@ from app.tasks import claims
 from app.tasks.claims import Claim, LostClaim
 from app.tasks.dispatch import dispatch
 from app.tasks.parent import die_with_parent
-from app.tasks.pipeline import HANDLERS
+from app.tasks.pipeline import HANDLERS, plan_again
 from app.videos.models import TaskKind
 
 log = logging.getLogger(__name__)
@@ -123,6 +123,8 @@ def _failed(mine: Claim, error: MediaError) -> None:
     log.warning(
         "attempt failed: %s", error.code, extra={"facts": {**_facts(mine), "log": error.log}}
     )
+    if error.code == "copy_failed":
+        return _plan_again(mine)
     final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]
     try:
         if not final:
@@ -138,6 +140,13 @@ def _failed(mine: Claim, error: MediaError) -> None:
                     hint=error.hint,
                 )
         db.session.commit()
+    except LostClaim:
+        db.session.rollback()
+
+
+def _plan_again(mine: Claim) -> None:
+    try:
+        plan_again(mine)
     except LostClaim:
         db.session.rollback()
 

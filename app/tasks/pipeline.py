@@ -10,30 +10,32 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.database import db, now
 from app.media.binary import ffmpeg_binary
 from app.media.cells import CellResult, fill_chunk, fill_row
 from app.media.images import make_poster
-from app.media.plan import Plan, make_plan
+from app.media.plan import Plan, PlanOptions, make_plan
 from app.media.probe import probe
+from app.observability import request_id
 from app.storage import storage
 from app.tasks import claims
 from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
-from app.videos.models import Cell, Grid, Rendition, TaskKind, Video
-from app.videos.names import ORIGINAL, grid_file, image_file
+from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
+from app.videos.names import ORIGINAL, grid_file, grid_folder, image_file
 
 Stop = Callable[[], bool]
 
 
 def plan_film(mine: Claim, stop: Stop) -> None:
     """Probe the original, fix the plan, and lay out the grid's rows, cells and tasks."""
-    source = storage().path(mine.film, ORIGINAL)
-    facts = probe(source)
-    plan = make_plan(facts)
+    may_copy = db.session.scalar(db.select(Video.may_copy).where(Video.id == mine.video_id))
+    db.session.rollback()
+    facts = probe(_source(mine))
+    plan = make_plan(facts, PlanOptions(copy=bool(may_copy)))
     claims.hold(mine)
     lay_out(mine.video_id, plan)
     claims.finish(mine)
@@ -66,6 +68,25 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     ):
         _publish(mine, grid_id, [result], place, last=False)
     return _finish(mine)
+
+
+def plan_again(mine: Claim) -> None:
+    """Give up a grid whose copied row cannot be filled, for one that is encoded throughout.
+
+    The task of this claim goes with it. Raises LostClaim. Commits.
+    """
+    claims.hold(mine)
+    grid_id = db.session.scalar(db.select(Grid.id).where(Grid.video_id == mine.video_id))
+    db.session.execute(delete(Grid).where(Grid.video_id == mine.video_id))
+    db.session.execute(delete(Task).where(Task.video_id == mine.video_id))
+    db.session.execute(
+        update(Video)
+        .where(Video.id == mine.video_id)
+        .values(may_copy=False, playable=False, playable_at=None)
+    )
+    db.session.add(Task(video_id=mine.video_id, kind=TaskKind.PLAN, request_id=request_id.get()))
+    db.session.commit()
+    storage().delete(mine.film, grid_folder(grid_id or 0))
 
 
 def make_images(mine: Claim, stop: Stop) -> None:

@@ -12,6 +12,7 @@ from app.auth.identity import require_user, require_verified
 from app.auth.models import User
 from app.database import db
 from app.errors import Conflict, Forbidden, NotFound
+from app.json_body import json_body
 from app.videos import policy, queries, service
 from app.videos.models import Video
 from app.videos.presentation import (
@@ -94,13 +95,13 @@ def upload_global() -> tuple[Response, int, dict[str, str]]:
 
 
 @api.patch("/local-videos/<int:video_id>/")
-@api.input(VideoChange, location="json", arg_name="wanted")
 @api.output(VideoOut)
-def change_video(video_id: int, wanted: VideoChange) -> dict[str, Any]:
+@json_body(api, VideoChange)
+def change_video(video_id: int, body: VideoChange) -> dict[str, Any]:
     """Change title, description or category."""
     user = require_user()
     video = _changeable(video_id, user)
-    service.change(video, wanted)
+    service.change(video, body)
     db.session.commit()
     return describe(queries.visible(video_id, user), user)
 

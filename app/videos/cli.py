@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def import_command(
     if title and len(files) > 1:
         raise click.ClickException("--title goes with a single file.")
     taken: list[int] = []
-    bar = click.progressbar(files, label="Importing", file=click.get_text_stream("stderr"))
+    bar = click.progressbar(files, label="Importing", file=sys.stderr)
     with bar as progress:
         for path in progress:
             details = VideoDetails(

@@ -51,7 +51,10 @@ class TaskState(StrEnum):
 
 
 class Video(Base):
-    """A film: what a person said of it, and what has become of it."""
+    """A film: what a person said of it, and what has become of it.
+
+    `may_copy` falls when copying a row of it proved impossible: it is then planned anew.
+    """
 
     __tablename__ = "videos"
     __table_args__ = (
@@ -83,6 +86,7 @@ class Video(Base):
     width: Mapped[int | None]
     height: Mapped[int | None]
     has_images: Mapped[bool] = mapped_column(default=False)
+    may_copy: Mapped[bool] = mapped_column(default=True)
 
     owner: Mapped[User] = relationship(lazy="raise")
     grid: Mapped[Grid | None] = relationship(

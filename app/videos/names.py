@@ -14,9 +14,14 @@ def new_film() -> str:
     return secrets.token_hex(16)
 
 
+def grid_folder(grid_id: int) -> str:
+    """The folder of a grid."""
+    return f"grid-{grid_id}"
+
+
 def grid_file(grid_id: int, row: str, name: str) -> str:
     """A file of a grid's row."""
-    return f"grid-{grid_id}/{row}/{name}"
+    return f"{grid_folder(grid_id)}/{row}/{name}"
 
 
 def image_file(name: str) -> str:

@@ -15,10 +15,10 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
+from app.auth.forms import require_button_form
 from app.auth.identity import login_required, require_user, require_verified
 from app.database import db
 from app.errors import Conflict, DomainError, Forbidden
-from app.pages import require_form_token
 from app.videos import policy, queries, service
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
 from app.videos.uploads import receive_form
@@ -30,16 +30,19 @@ ROW_LENGTH = 24
 
 LIST_LENGTH = 60
 
+HERE = ""
+"""Addresses in pages are relative to the page, whatever name of this machine it is open under."""
+
 
 @pages.get("/browse")
 @login_required
 def browse() -> str:
     """The catalogue: a hero, the newest, and a row for each category."""
     user = require_user()
-    newest = describe_all(queries.catalogue(user, limit=ROW_LENGTH).videos, user)
+    newest = describe_all(queries.catalogue(user, limit=ROW_LENGTH).videos, user, HERE)
     own = [
         video
-        for video in describe_all(queries.owned(user, limit=ROW_LENGTH).videos, user)
+        for video in describe_all(queries.owned(user, limit=ROW_LENGTH).videos, user, HERE)
         if video["playable"] and not video["is_global"]
     ]
     rows: list[dict[str, Any]] = []
@@ -47,7 +50,9 @@ def browse() -> str:
         rows.append({"title": "New", "href": None, "videos": newest})
     for category in queries.categories(user):
         found = queries.catalogue(user, limit=ROW_LENGTH, category=category)
-        rows.append({"title": category, "href": None, "videos": describe_all(found.videos, user)})
+        rows.append(
+            {"title": category, "href": None, "videos": describe_all(found.videos, user, HERE)}
+        )
     if own:
         rows.append({"title": "Yours", "href": url_for("videos.my_videos"), "videos": own})
     hero = next(iter(newest or own), None)
@@ -61,7 +66,7 @@ def my_videos() -> str:
     user = require_user()
     before = request.args.get("before", type=int)
     found = queries.owned(user, limit=LIST_LENGTH, before=before)
-    videos = describe_all(found.videos, user)
+    videos = describe_all(found.videos, user, HERE)
     for video, row in zip(videos, found.videos, strict=True):
         if video["status"] == "processing":
             video["grid"] = describe_grid(row)
@@ -98,13 +103,13 @@ def film(id: int) -> str:
     """A film and what one can do with it."""
     user = require_user()
     video = queries.visible(id, user)
-    described = describe(video, user)
+    described = describe(video, user, HERE)
     if video.status == "processing":
         described["grid"] = describe_grid(video)
     related = [
         other
         for other in describe_all(
-            queries.catalogue(user, limit=12, category=video.category).videos, user
+            queries.catalogue(user, limit=12, category=video.category).videos, user, HERE
         )
         if other["id"] != id
     ]
@@ -126,8 +131,8 @@ def watch(id: int) -> str:
         raise Conflict("This film cannot be watched yet. It is still being prepared.")
     return render_template(
         "videos/watch.html",
-        video=describe(video, user),
-        playback=describe_playback(video, user),
+        video=describe(video, user, HERE),
+        playback=describe_playback(video, user, HERE),
     )
 
 
@@ -135,7 +140,7 @@ def watch(id: int) -> str:
 @login_required
 def delete(id: int) -> BaseResponse:
     """Delete a film and go back to one's own."""
-    require_form_token()
+    require_button_form()
     user = require_user()
     video = queries.visible(id, user)
     if not policy.may_change(user, video):

@@ -41,9 +41,7 @@ def open_film(grant_text: str) -> tuple[Video, User]:
     """The film of a grant and its viewer. Raises NotFound, whatever is wrong."""
     grant = grants.read(grant_text)
     found = db.session.execute(
-        select(Video, User)
-        .join(User, User.id == grant.user_id)
-        .where(Video.id == grant.video_id)
+        select(Video, User).join(User, User.id == grant.user_id).where(Video.id == grant.video_id)
     ).one_or_none()
     if found is None or not policy.may_see(found[1], found[0]):
         raise NotFound

@@ -19,15 +19,20 @@ Described = dict[str, Any]
 """A film as `schemas.VideoOut`."""
 
 
-def describe(video: Video, viewer: User) -> Described:
+def describe(video: Video, viewer: User, base: str | None = None) -> Described:
     """One film; see `describe_all`."""
-    return describe_all([video], viewer)[0]
+    return describe_all([video], viewer, base)[0]
 
 
-def describe_all(videos: Sequence[Video], viewer: User) -> list[Described]:
-    """Films as this person sees them: picture addresses carry the person's own grant."""
+def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None) -> list[Described]:
+    """Films as this person sees them: picture addresses carry the person's own grant.
+
+    Addresses begin with `base`: PUBLIC_URL, or "" for our own pages, which may be open under
+    another name of this machine.
+    """
     rows = queries.rows_of([video.id for video in videos])
-    return [_describe(video, rows.get(video.id, []), viewer) for video in videos]
+    begin = current_app.config["PUBLIC_URL"] if base is None else base
+    return [_describe(video, rows.get(video.id, []), viewer, begin) for video in videos]
 
 
 def describe_grid(video: Video) -> dict[str, Any]:
@@ -49,16 +54,15 @@ def describe_grid(video: Video) -> dict[str, Any]:
     }
 
 
-def describe_playback(video: Video, viewer: User) -> dict[str, Any]:
-    """How this person plays the film, as `schemas.PlaybackOut`."""
+def describe_playback(video: Video, viewer: User, base: str | None = None) -> dict[str, Any]:
+    """How this person plays the film, as `schemas.PlaybackOut`; `base` as in `describe_all`."""
+    begin = current_app.config["PUBLIC_URL"] if base is None else base
     rows = queries.rows_of([video.id]).get(video.id, [])
     text, grant = grants.issue(video.id, viewer.id)
     grid_id = rows[0].rendition.grid_id
     return {
-        "hls_url": absolute(f"/stream/{text}/{grid_id}/master.m3u8"),
-        "poster_url": absolute(f"/stream/{text}/{image_file(POSTER)}")
-        if video.has_images
-        else None,
+        "hls_url": f"{begin}/stream/{text}/{grid_id}/master.m3u8",
+        "poster_url": f"{begin}/stream/{text}/{image_file(POSTER)}" if video.has_images else None,
         "storyboard_url": None,
         "duration": video.duration,
         "position": 0.0,
@@ -78,11 +82,12 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _describe(video: Video, rows: Sequence[Row], viewer: User) -> Described:
-    thumbnail = None
+def _describe(video: Video, rows: Sequence[Row], viewer: User, base: str) -> Described:
+    thumbnail = poster = None
     if video.has_images:
         text, _ = grants.issue(video.id, viewer.id)
-        thumbnail = absolute(f"/stream/{text}/{image_file(CARD)}")
+        thumbnail = f"{base}/stream/{text}/{image_file(CARD)}"
+        poster = f"{base}/stream/{text}/{image_file(POSTER)}"
     progress = _progress(video, rows)
     return {
         "id": video.id,
@@ -102,6 +107,7 @@ def _describe(video: Video, rows: Sequence[Row], viewer: User) -> Described:
         "height": video.height,
         "size": video.size,
         "thumbnail_url": thumbnail,
+        "poster_url": poster,
         "preview_url": None,
         "storyboard_url": None,
         "renditions": [

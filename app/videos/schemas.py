@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
+from app.json_body import JsonBody
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH
 
 Title = Annotated[
@@ -81,6 +82,7 @@ class VideoOut(BaseModel):
     height: int | None
     size: int = Field(description="Bytes of the original.")
     thumbnail_url: str | None
+    poster_url: str | None = Field(description="The large picture, up to 1280 pixels wide.")
     preview_url: str | None
     storyboard_url: str | None
     renditions: list[VideoRow]
@@ -118,10 +120,8 @@ class PlaybackOut(BaseModel):
     expires_at: str
 
 
-class VideoChange(BaseModel):
+class VideoChange(JsonBody):
     """What an owner may change; fields that are left out stay."""
-
-    model_config = ConfigDict(strict=True)
 
     title: Title | None = None
     description: Description | None = None

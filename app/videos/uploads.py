@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from app.errors import DomainError, InvalidInput
+from app.json_body import field_errors
 from app.media.sniff import SNIFF_BYTES, looks_like_film
 from app.storage import Incoming, storage
 from app.videos.schemas import VideoDetails
@@ -26,7 +27,7 @@ FORM_OVERHEAD_BYTES = 2**20
 """How much longer than the film its multipart body may be: the other fields and the boundaries."""
 
 FIELD_BYTES = 2**18
-"""All other fields together. More than the 64 KiB that the parser reads at a time, which it counts."""
+"""All other fields together; more than the 64 KiB that the parser reads, and counts, at a time."""
 
 FORM_PARTS = 20
 
@@ -219,17 +220,7 @@ def _details(form: MultiDict[str, str], filename: str) -> VideoDetails:
     try:
         return VideoDetails.model_validate(given)
     except ValidationError as error:
-        raise InvalidInput(
-            {str(item["loc"][0]): [_sentence(dict(item))] for item in error.errors()}
-        ) from None
-
-
-def _sentence(item: dict[str, Any]) -> str:
-    if item["type"] == "string_too_long":
-        return f"Use at most {item['ctx']['max_length']} characters."
-    if item["type"] == "string_too_short":
-        return "Please fill this in."
-    return str(item["msg"])
+        raise InvalidInput(field_errors(error)) from None
 
 
 def _drain(request: Request) -> None:

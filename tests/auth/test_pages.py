@@ -98,7 +98,6 @@ def test_json_is_no_form(app: APIFlask) -> None:
             assert not form.email.data
 
 
-@pytest.mark.xfail(reason="app.pages makes its own forms of any body", strict=False)
 def test_json_at_a_page_is_no_form(client: FlaskClient) -> None:
     for body in ([], ["x"], {"email": "x"}, "x"):
         assert client.post("/login", json=body).status_code == 400

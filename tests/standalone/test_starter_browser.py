@@ -18,10 +18,10 @@ CHROMIUM = (
 PAGE = """<!doctype html><link rel="icon" href="data:,"><script type="module">
 const modules = await Promise.all([
   import("/vendor/media-chrome/index.js"), import("/vendor/media-chrome/menu/index.js"),
-  import("/vendor/hls-video-element/hls-video-element.js"), import("/vendor/hls.js/hls.mjs"),
+  import("/vendor/media-tracks/index.js"), import("/vendor/hls.js/hls.mjs"),
 ]);
 window.result = [modules[3].default.isSupported(), !!customElements.get("media-controller"),
-  !!customElements.get("media-rendition-menu"), !!customElements.get("hls-video")];
+  !!customElements.get("media-rendition-menu")];
 </script>"""
 
 
@@ -49,7 +49,7 @@ def test_the_player_loads_without_an_error(tmp_path):
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
             page.wait_for_function("window.result", timeout=30_000)
-            assert page.evaluate("window.result") == [True] * 4
+            assert page.evaluate("window.result") == [True] * 3
             browser.close()
         server.shutdown()
     assert complaints == []

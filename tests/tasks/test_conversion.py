@@ -101,9 +101,7 @@ def test_a_poisonous_film_does_not_hold_up_the_others(
     assert [states[video_id] for video_id in good] == ["ready"] * 3
 
 
-def test_a_flushed_redis_loses_nothing(
-    app: APIFlask, signed_in: FlaskClient, work: Work
-) -> None:
+def test_a_flushed_redis_loses_nothing(app: APIFlask, signed_in: FlaskClient, work: Work) -> None:
     films = [upload(signed_in, made_film().read_bytes()) for _ in range(3)]
     with app.app_context():
         app.extensions["redis"].flushdb()
@@ -143,9 +141,7 @@ def test_deleting_leaves_nothing(app: APIFlask, signed_in: FlaskClient, work: Wo
     assert signed_in.get(f"/api/videos/{video_id}/").status_code == 404
 
 
-def test_deleting_before_the_work_begins(
-    app: APIFlask, signed_in: FlaskClient, work: Work
-) -> None:
+def test_deleting_before_the_work_begins(app: APIFlask, signed_in: FlaskClient, work: Work) -> None:
     video_id = upload(signed_in, made_film().read_bytes())
     assert signed_in.delete(f"/api/local-videos/{video_id}/").status_code == 204
     work()  # its job is still in the queue, and finds nothing to do
@@ -161,9 +157,7 @@ def test_owners_take_turns(app: APIFlask, signed_in: FlaskClient, work: Work) ->
     with app.app_context():
         queue(VIDEOS).empty()
         dispatch()
-        order = [
-            db.session.get_one(Task, job.args[0]).video_id for job in queue(VIDEOS).get_jobs()
-        ]
+        order = [db.session.get_one(Task, job.args[0]).video_id for job in queue(VIDEOS).get_jobs()]
     assert late in order[:2]
 
 
@@ -199,6 +193,19 @@ def test_real_films_become_ready(signed_in: FlaskClient, work: Work, name: str) 
     assert (video["status"], video["error"]) == ("ready", None)
     playback = signed_in.get(f"/api/videos/{video_id}/playback/").json
     assert "#EXT-X-STREAM-INF" in signed_in.get(playback["hls_url"]).text
+
+
+def test_a_film_whose_copy_breaks_is_encoded_instead(
+    app: APIFlask, signed_in: FlaskClient, work: Work
+) -> None:
+    video_id = upload(signed_in, real_film("real/broken_invalid_nalu.mp4").read_bytes())
+    work()
+    video = signed_in.get(f"/api/videos/{video_id}/").json
+    assert (video["status"], video["error"]) == ("ready", None)
+    with app.app_context():
+        assert db.session.scalar(db.select(Video.may_copy)) is False
+        folders = storage().path(db.session.scalar(db.select(Video.film)) or "", "").iterdir()
+        assert len([folder for folder in folders if folder.name.startswith("grid-")]) == 1
 
 
 def _run_in_child(job: Callable[[], None]) -> None:

@@ -28,7 +28,14 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 def start_worker(app: APIFlask, tmp_path: Path) -> Iterator[Start]:
     """Starts `flask worker --count 2` on the application's parts; stops what is left at the end."""
     started: list[subprocess.Popen[bytes]] = []
-    settings = ("DATA_DIR", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL", "LEASE_SECONDS")
+    settings = (
+        "DATA_DIR",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "PUBLIC_URL",
+        "LEASE_SECONDS",
+    )
     environment = {**os.environ, **{name: str(app.config[name]) for name in settings}}
 
     def start() -> subprocess.Popen[bytes]:
@@ -63,9 +70,9 @@ def encoders(app: APIFlask) -> list[list[str]]:
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
         is_ffmpeg = bool(words) and "ffmpeg" in Path(words[0]).name
-        if is_ffmpeg and process.info["status"] != psutil.STATUS_ZOMBIE:
-            if any(media in word for word in words):
-                found.append(words)
+        alive = process.info["status"] != psutil.STATUS_ZOMBIE
+        if is_ffmpeg and alive and any(media in word for word in words):
+            found.append(words)
     return found
 
 

@@ -60,7 +60,11 @@ def test_a_film_is_taken_in_under_a_generated_name(app: APIFlask, signed_in: Fla
 
 
 def test_what_is_said_of_it_is_kept(signed_in: FlaskClient) -> None:
-    said = {"title": "  A <b>bold</b> title ", "description": "“Quotes” & such", "category": "Family"}
+    said = {
+        "title": "  A <b>bold</b> title ",
+        "description": "“Quotes” & such",
+        "category": "Family",
+    }
     video = signed_in.post(URL, data=form(made_film().read_bytes(), **said)).json
     assert video["title"] == "A <b>bold</b> title"
     assert video["description"] == "“Quotes” & such"
@@ -181,9 +185,7 @@ def test_who_may_not_upload(app: APIFlask, client: FlaskClient) -> None:
     assert files_below(app) == []
 
 
-def test_the_plain_form_of_a_browser_without_scripts(
-    app: APIFlask, signed_in: FlaskClient
-) -> None:
+def test_the_plain_form_of_a_browser_without_scripts(app: APIFlask, signed_in: FlaskClient) -> None:
     page = signed_in.get("/upload")
     assert 'enctype="multipart/form-data"' in page.text
     answer = signed_in.post("/upload", data=form(made_film().read_bytes(), title="Plain"))

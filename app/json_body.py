@@ -1,0 +1,84 @@
+"""JSON request bodies: typed, documented, refused in plain sentences.
+
+A body that is not declared as JSON is 415, one that is not JSON is 400 `bad_request`, one with
+wrong fields is 400 `invalid_input` with a sentence for each. Unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Self
+
+from apiflask import APIBlueprint
+from flask import request
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError
+from pydantic import model_validator as pydantic_model_validator
+
+from app.errors import DomainError, InvalidInput
+
+View = Callable[..., Any]
+
+_WORDS = {
+    "missing": "This field is needed.",
+    "string_type": "This must be text.",
+    "string_too_long": "Use at most {max_length} characters.",
+    "string_too_short": "Please fill this in.",
+    "string_unicode": "This must be text.",
+    "int_type": "This must be a whole number.",
+    "bool_type": "This must be true or false.",
+}
+
+
+class UnsupportedMediaType(DomainError):
+    """The body is of a kind that this address does not take."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class JsonBody(BaseModel):
+    """Base of every request body: its errors are ours, with a plain sentence per field."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @pydantic_model_validator(mode="wrap")
+    @classmethod
+    def _in_plain_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, dict):
+            raise DomainError("Send a JSON object.")
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise InvalidInput(field_errors(error)) from None
+
+
+def field_errors(error: ValidationError) -> dict[str, list[str]]:
+    """What is wrong with each field, in plain sentences."""
+    errors: dict[str, list[str]] = {}
+    for found in error.errors(include_url=False, include_input=False):
+        name = ".".join(map(str, found["loc"]))
+        words = _WORDS.get(found["type"], found["msg"] + ".").format(**found.get("ctx", {}))
+        errors.setdefault(name, []).append(words)
+    return errors
+
+
+def json_body(blueprint: APIBlueprint, model: type[JsonBody]) -> Callable[[View], View]:
+    """Give the view a checked `body` of this model, and the API's description the model."""
+
+    def decorate(view: View) -> View:
+        checked: View = blueprint.input(model, arg_name="body")(view)
+
+        @wraps(checked)
+        def with_json(*args: Any, **kwargs: Any) -> Any:
+            if not request.is_json:
+                raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+            try:
+                request.get_json()
+            except RecursionError:
+                raise DomainError("This JSON is nested too deeply.") from None
+            return checked(*args, **kwargs)
+
+        return with_json
+
+    return decorate

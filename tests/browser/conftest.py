@@ -1,0 +1,141 @@
+"""A site started by `make run`, and a real Chromium that visits it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+
+START_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running site: its address, its DATA_DIR, and the `make run` that started it."""
+
+    url: str
+    data: Path
+    process: subprocess.Popen[bytes]
+
+    def mail(self, to: str, subject: str, seconds: float = 20) -> str:
+        """The text of the first mail to this address whose subject contains these words."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for path in sorted((self.data / "mail").glob("*.eml")):
+                found = message_from_bytes(path.read_bytes(), policy=policy.default)
+                if to in str(found["To"]) and subject.lower() in str(found["Subject"]).lower():
+                    body = found.get_body(("plain",))
+                    assert body is not None
+                    return str(body.get_content())
+            time.sleep(0.1)
+        raise AssertionError(f"no mail to {to} about {subject}")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Site]:
+    """`make run` with a DATA_DIR of its own, on SQLite and on PostgreSQL.
+
+    A parameter may be a dict of variables of make, such as {"DEMO": "1"}.
+    """
+    given = {"DEMO": "0", "WORKERS": "2", **getattr(request, "param", {})}
+    port, data = free_port(), tmp_path / "data"
+    environment = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
+    if database_url.startswith("postgresql"):
+        environment["DATABASE_URL"] = database_url
+    words = [f"{name}={value}" for name, value in given.items()]
+    log = tmp_path / "make-run.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["make", "run", f"PORT={port}", f"DATA_DIR={data}", *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + START_SECONDS
+    while not (_ready(url) and b"Ctrl-C" in log.read_bytes()):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    yield Site(url, data, process)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The Chromium of this machine; without one the test says so and is skipped."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium: set CHROMIUM, or install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--autoplay-policy=no-user-gesture-required",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which any error, and any breach of the content policy, fails the test."""
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            problems.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
+    yield page
+    assert problems == []
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
