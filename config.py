@@ -50,11 +50,11 @@ def _count(value: str) -> int:
     return number
 
 
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def _size(value: str) -> int:
-    """Bytes, or a number with K, M, G or T (powers of 1024)."""
+    """Bytes, or a number with K, M, G or T (powers of 1000)."""
     lowered = value.strip().lower().removesuffix("b")
     unit = lowered[-1:] if lowered[-1:] in _UNITS else ""
     number = float(lowered.removesuffix(unit))
@@ -156,9 +156,9 @@ class Settings:
     )
 
     # uploads
-    MAX_UPLOAD_BYTES: int = _setting(_size, 20 * 2**30, "Largest film that may be uploaded.")
+    MAX_UPLOAD_BYTES: int = _setting(_size, 20 * 10**9, "Largest film that may be uploaded.")
     MIN_FREE_BYTES: int = _setting(
-        _size, 2**30, "Disk space that uploads and conversion leave free."
+        _size, 10**9, "Disk space that uploads and conversion leave free."
     )
 
     # conversion

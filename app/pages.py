@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.auth.forms import ButtonForm
 from app.auth.identity import current_user_or_none
+from app.formatting import bytesize, date, duration
 
 pages = Blueprint("pages", __name__)
 
@@ -40,32 +41,6 @@ def landing() -> str | Response:
     if current_user_or_none() is not None:
         return redirect(url_for("videos.browse"))
     return render_template("landing.html")
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as 1:02:03 or 4:05."""
-    if seconds is None:
-        return ""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
-def bytesize(size: int | None) -> str:
-    """Bytes in the unit that leaves few digits, by powers of 1000 as disks and networks count."""
-    if size is None:
-        return ""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def date(moment: str) -> str:
-    """The day of an RFC 3339 time."""
-    return moment[:10]
 
 
 def asset(name: str) -> str:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from app.errors import DomainError, InvalidInput
+from app.formatting import bytesize
 from app.json_body import field_errors
 from app.media.sniff import SNIFF_BYTES, looks_like_film
 from app.storage import Incoming, storage
@@ -158,7 +159,7 @@ def require_room(size: int) -> None:
 def too_large() -> TooLarge:
     """The refusal of a film that is too large, with the limit in words."""
     limit = current_app.config["MAX_UPLOAD_BYTES"]
-    return TooLarge(f"This film is larger than the {_words(limit)} that may be uploaded.")
+    return TooLarge(f"This film is larger than the {bytesize(limit)} that may be uploaded.")
 
 
 def title_from(filename: str) -> str:
@@ -230,10 +231,3 @@ def _drain(request: Request) -> None:
             left -= len(block)
     except (HTTPException, OSError):
         return  # the answer matters, not the rest of a body that is refused anyway
-
-
-def _words(size: int) -> str:
-    for unit, power in (("GB", 30), ("MB", 20), ("KB", 10)):
-        if size >= 1 << power:
-            return f"{size / (1 << power):.3g} {unit}"
-    return f"{size} bytes"

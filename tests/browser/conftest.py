@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,17 @@ class Site:
     url: str
     data: Path
     process: subprocess.Popen[bytes]
+
+    def flask(self, *arguments: str) -> str:
+        """What `flask --app wsgi …` of this site prints."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "DATA_DIR": str(self.data)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     def mail(self, to: str, subject: str, seconds: float = 20) -> str:
         """The text of the first mail to this address whose subject contains these words."""
