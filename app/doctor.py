@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from app.extensions import redis_client
 from app.media.binary import ffmpeg_binary
 from app.media.cells import fill_chunk
 from app.media.errors import MediaError
-from app.media.plan import make_plan
+from app.media.plan import PlanOptions, make_plan
 from app.media.probe import probe
 from app.storage import storage
 from app.tasks.queue import VIDEOS, queue
@@ -124,27 +123,24 @@ def _mail() -> str:
 
 def _ffmpeg() -> str:
     """Make a clip of two seconds and convert its first chunk, as a worker would."""
-    ffmpeg = ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
     with tempfile.TemporaryDirectory(prefix="videoflix-doctor-") as folder:
-        clip = Path(folder) / "clip.mp4"
-        make = (
-            "-nostdin -v error -f lavfi -i testsrc2=s=640x360:r=25:d=2 -c:v libx264 "
-            "-pix_fmt yuv420p -bf 0"
-        )
         try:
-            subprocess.run(  # noqa: S603 - our own words only
-                [ffmpeg, *make.split(), os.fspath(clip)], check=True, timeout=60
-            )
-            place = Path(folder) / "place"
-            place.mkdir()
-            plan = make_plan(probe(clip))
-            row = next((row.name for row in plan.video if row.mode == "encode"), None)
-            if row is None:
-                return "makes clips"
-            fill_chunk(clip, plan, 0, [row], place, ffmpeg=ffmpeg, stop=lambda: False)
+            _convert_clip(Path(folder))
         except (OSError, subprocess.SubprocessError, MediaError) as error:
-            raise Sick(f"Cannot convert a clip ({error}); check FFMPEG_BINARY.") from None
+            what = error.message if isinstance(error, MediaError) else type(error).__name__
+            raise Sick(f"Cannot convert a clip ({what}); check FFMPEG_BINARY.") from None
     return "converts"
+
+
+def _convert_clip(folder: Path) -> None:
+    ffmpeg = ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
+    clip, place = folder / "clip.mp4", folder / "place"
+    make = "-nostdin -v error -f lavfi -i testsrc2=s=640x360:r=25:d=2 -c:v libx264 -pix_fmt yuv420p"
+    subprocess.run([ffmpeg, *make.split(), str(clip)], check=True, timeout=60)  # noqa: S603 - ours
+    place.mkdir()
+    plan = make_plan(probe(clip), PlanOptions(copy=False))
+    rows = [row.name for row in plan.video]
+    fill_chunk(clip, plan, 0, rows, place, ffmpeg=ffmpeg, stop=lambda: False)
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.media.grid import AudioRow, Plan
@@ -64,6 +64,31 @@ def media_playlist(plan: Plan, row: str) -> str:
         lines += [f"#EXTINF:{length:.6f},", f"{index}.m4s"]
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
+
+
+def peak_bit_rate(segments: Sequence[tuple[int, float]]) -> float:
+    """The peak of (bytes, seconds) segments in bits/s, as RFC 8216, 4.1 defines it.
+
+    That is the largest rate of any run of segments that lasts 0.5 to 1.5 target durations: a short
+    last segment counts together with the one before it. Where no run fits, the average.
+    """
+    target = max((round(seconds) for _, seconds in segments), default=1) or 1
+    peak = 0.0
+    for first in range(len(segments)):
+        size, seconds = 0, 0.0
+        for next_size, next_seconds in segments[first:]:
+            size, seconds = size + next_size, seconds + next_seconds
+            if seconds > 1.5 * target:
+                break
+            if seconds >= 0.5 * target:
+                peak = max(peak, 8 * size / seconds)
+    return peak or average_bit_rate(segments)
+
+
+def average_bit_rate(segments: Sequence[tuple[int, float]]) -> float:
+    """The average of (bytes, seconds) segments in bits/s."""
+    seconds = sum(length for _, length in segments)
+    return 8 * sum(size for size, _ in segments) / seconds if seconds else 0.0
 
 
 def _media(row: AudioRow) -> str:

@@ -124,12 +124,17 @@ def release_worker(worker: str) -> int:
 
 
 def fail_video(video_id: int, *, code: str, stage: str, message: str, hint: str) -> None:
-    """Say why the film cannot be converted and stop its other work, in the current transaction."""
+    """Say why the film cannot be converted and stop its other work, in the current transaction.
+
+    It can no longer be watched: what is there of it may end anywhere.
+    """
     _execute(
         update(Video)
         .where(Video.id == video_id, Video.status == Status.PROCESSING)
         .values(
             status=Status.FAILED,
+            playable=False,
+            has_images=False,
             error_code=code,
             error_stage=stage,
             error_message=message,

@@ -140,6 +140,8 @@ def _failed(mine: Claim, error: MediaError) -> None:
                     hint=error.hint,
                 )
         db.session.commit()
+        if final and error.permanent and mine.kind != TaskKind.POSTER:
+            storage().delete_film(mine.film)  # trying again is pointless: keep no bytes of it
     except LostClaim:
         db.session.rollback()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlalchemy import and_, func, select, update
 
 from app.database import db, now
+from app.media.playlists import average_bit_rate, peak_bit_rate
 from app.videos.models import Cell, Grid, Rendition, Status, Task, TaskState, Video
 
 
@@ -47,14 +50,10 @@ def _measure(video_id: int) -> None:
         cells = db.session.scalars(
             select(Cell.segments).where(Cell.rendition_id == rendition.id).order_by(Cell.chunk)
         ).all()
-        segments = [segment for cell in cells for segment in cell or []]
-        total = sum(size for size, _, _ in segments)
-        seconds = sum(duration for _, _, duration in segments)
-        rendition.bytes = total + (rendition.init_bytes or 0)
-        rendition.average_bitrate = round(8 * total / seconds) if seconds else 0
-        rendition.peak_bitrate = max(
-            (round(8 * size / duration) for size, _, duration in segments if duration), default=0
-        )
+        segments = [(size, seconds) for cell in cells for size, _, seconds in cell or []]
+        rendition.bytes = sum(size for size, _ in segments) + (rendition.init_bytes or 0)
+        rendition.average_bitrate = math.ceil(average_bit_rate(segments))
+        rendition.peak_bitrate = math.ceil(peak_bit_rate(segments))
 
 
 def _set(video_id: int, **values: object) -> None:

@@ -76,7 +76,7 @@ def test_every_filled_cell_has_the_bytes_that_its_row_says(
 
 
 def test_what_only_looks_like_a_film_fails_with_a_sentence(
-    signed_in: FlaskClient, work: Work
+    app: APIFlask, signed_in: FlaskClient, work: Work
 ) -> None:
     video_id = upload(signed_in, b"\0\0\0\x18ftypisom" + b"\0" * 5000)
     work()
@@ -86,6 +86,8 @@ def test_what_only_looks_like_a_film_fails_with_a_sentence(
     assert video["error"]["message"].endswith(("?", "."))
     assert video["error"]["hint"]
     assert "/" not in video["error"]["message"]
+    media = app.config["DATA_DIR"] / "media"
+    assert [path for path in media.rglob("*") if path.is_file()] == []
     assert signed_in.get(f"/api/videos/{video_id}/playback/").status_code == 409
     assert signed_in.get(f"/watch/{video_id}").status_code == 409
 

@@ -1,0 +1,34 @@
+"""The README's examples work as printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import ROOT, Site
+from tests.films import made_film
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+
+@pytest.mark.parametrize("site", [{"DEMO": "1"}], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_curl_examples(site: Site, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    examples = re.findall(r"```sh\n(curl .*?)```", readme, re.DOTALL)
+    assert len(examples) == 3
+    (tmp_path / "film.mp4").write_bytes(made_film().read_bytes())
+    answers = []
+    for example in examples:
+        command = example.replace("http://127.0.0.1:8000", site.url)
+        done = subprocess.run(  # as a person would type it
+            ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        answers.append(json.loads(done.stdout))
+    assert answers[0]["user"]["email"] == "demo@videoflix.example"
+    assert answers[1]["title"] == "My film"
+    assert [video["title"] for video in answers[2]] == ["Big Buck Bunny"]
