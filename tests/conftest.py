@@ -23,7 +23,7 @@ from sqlalchemy import create_engine, text
 from app import create_app
 from app.auth.models import User
 from app.auth.passwords import hash_password
-from app.database import db, now
+from app.database import db, forget_connections, now
 from app.tasks.queue import MAIL, VIDEOS
 from config import Settings
 from standalone.redis import find_redis_server
@@ -178,6 +178,19 @@ def sign_in(client: FlaskClient, email: str) -> FlaskClient:
     answer = client.post("/api/login/", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 200, answer.text
     return client
+
+
+def run_in_child(job: Callable[[], None]) -> None:
+    """Run a job in a process of its own, as a worker does."""
+    db.session.rollback()
+    child = os.fork()
+    if child == 0:
+        try:
+            forget_connections(db.engine)
+            job()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 @functools.cache

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from app.database import db, epoch_now, forget_connections
+from app.database import db, epoch_now
 from app.storage import storage
 from app.tasks.dispatch import dispatch
 from app.tasks.jobs import run_task
@@ -18,7 +17,7 @@ from app.tasks.queue import VIDEOS, queue
 from app.tasks.reconcile import reconcile
 from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, TaskState, Video
 from app.videos.names import grid_file
-from tests.conftest import make_user, sign_in
+from tests.conftest import make_user, run_in_child, sign_in
 from tests.films import made_film, multipart, real_film
 
 Work = Callable[[], None]
@@ -167,7 +166,7 @@ def test_a_wanted_cell_goes_first(app: APIFlask, signed_in: FlaskClient, work: W
     upload(signed_in, made_film(30, "320x180", "libvpx").read_bytes())
     with app.app_context():
         (plan,) = db.session.scalars(db.select(Task.id))
-        _run_in_child(lambda: run_task(plan))
+        run_in_child(lambda: run_task(plan))
         queue(VIDEOS).empty()
         db.session.query(Task).update({Task.queued_until: 0.0})
         last = (
@@ -208,19 +207,6 @@ def test_a_film_whose_copy_breaks_is_encoded_instead(
         assert db.session.scalar(db.select(Video.may_copy)) is False
         folders = storage().path(db.session.scalar(db.select(Video.film)) or "", "").iterdir()
         assert len([folder for folder in folders if folder.name.startswith("grid-")]) == 1
-
-
-def _run_in_child(job: Callable[[], None]) -> None:
-    """Run a job in a process of its own, as a worker does."""
-    db.session.rollback()
-    child = os.fork()
-    if child == 0:
-        try:
-            forget_connections(db.engine)
-            job()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
 
 
 def test_task_states_end_as_done(app: APIFlask, signed_in: FlaskClient, work: Work) -> None:
