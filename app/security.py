@@ -32,7 +32,7 @@ _CORS_EXPOSED = (
 
 
 def style_nonce() -> str:
-    """The nonce that lets the player kit style its shadow roots (see docs/security.md)."""
+    """The nonce that lets the player kit style its shadow roots (docs/security.md)."""
     if "style_nonce" not in g:
         g.style_nonce = secrets.token_urlsafe(16)
     return str(g.style_nonce)

@@ -1,8 +1,8 @@
 """The worker pool of one machine: RQ workers in processes of their own, and the reconciler.
 
 The pool's own process does no work. It starts one worker for mails and as many as asked for films,
-starts again what dies (freeing what it held), reconciles every half minute, and hands back on
-SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
+starts again what dies (freeing what it held), reconciles every quarter of a minute, and hands back
+on SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from multiprocessing.process import BaseProcess
 
 from flask import Flask
 from rq import Worker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.database import db, forget_connections
 from app.extensions import redis_client
 from app.tasks import claims
+from app.tasks.dispatch import dispatch
 from app.tasks.jobs import worker_name
 from app.tasks.parent import die_with_parent
 from app.tasks.queue import MAIL, VIDEOS
@@ -28,7 +30,7 @@ from app.tasks.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
-RECONCILE_SECONDS = 30.0
+RECONCILE_SECONDS = 15.0
 DRAIN_SECONDS = 8.0
 RESTART_SECONDS = 2.0
 """Pause before a worker that died at once is started again."""
@@ -109,6 +111,12 @@ class Pool:
             self._release(pid)
 
 
+def _free_claim(_job: Job, _pid: int, _status: int, _usage: object) -> None:
+    """A job's process was killed: what this worker held is free, and goes on somewhere."""
+    claims.release_worker(worker_name(os.getpid()))
+    dispatch()
+
+
 def _work(app: Flask, queue_name: str, parent: int) -> None:
     """The life of one worker process."""
     die_with_parent(parent)
@@ -123,5 +131,6 @@ def _work(app: Flask, queue_name: str, parent: int) -> None:
             serializer=JSONSerializer,
             name=f"{worker_name(os.getpid())}:{queue_name}",
             log_job_description=False,
+            work_horse_killed_handler=_free_claim,
         )
         worker.work(with_scheduler=False, logging_level="WARNING")

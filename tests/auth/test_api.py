@@ -211,14 +211,15 @@ def test_login_answers_the_person_and_sets_both_cookies(client: FlaskClient, add
 def test_cookies_are_secure_under_https(settings: Settings, app: APIFlask, add: Add) -> None:
     add()
     secure = create_app(replace(settings, PUBLIC_URL="https://films.example.org"))
-    browser = secure.test_client()
+    browser, own = secure.test_client(), "https://films.example.org"
     answer = browser.post(
-        "https://localhost/api/login/", json={"email": "ada@example.com", "password": PASSWORD}
+        f"{own}/api/login/",
+        json={"email": "ada@example.com", "password": PASSWORD},
     )
     assert all("Secure" in line for line in cookies(answer).values())
-    page = browser.get("https://localhost/login")
+    page = browser.get(f"{own}/login")
     assert page.status_code == 302, "the API's cookie signs in to the pages too"
-    fresh = secure.test_client().get("https://localhost/login")
+    fresh = secure.test_client().get(f"{own}/login")
     line = cookies(fresh)["__Host-videoflix_session"]
     for part in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert part in line

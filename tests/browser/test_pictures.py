@@ -1,6 +1,6 @@
 """Every page on a desk and on a phone, light and dark: nothing sticks out sideways.
 
-`VIDEOFLIX_SCREENSHOTS=docs/images make test ARGS='-k pictures'` keeps what was seen.
+`VIDEOFLIX_SCREENSHOTS=build/pictures make test ARGS='-k pictures'` keeps what was seen.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from tests.browser.conftest import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
+STICKING_OUT = "document.documentElement.scrollWidth - window.innerWidth"
 SHOTS = os.environ.get("VIDEOFLIX_SCREENSHOTS")
 FILMS = {
-    "flower_540p_faststart.mp4": ("A flower opens", "Nature"),
     "bee_720p_faststart.mp4": ("The bee", "Nature"),
     "butterfly_720p_faststart.mp4": ("Butterfly", "Nature"),
     "traffic_768x432_12fps_30s.mp4": ("Traffic", "City"),
     "tears_of_steel_vp8_70s.webm": ("Tears of Steel", "Animation"),
+    "ducks_iphone_720p.mp4": ("Ducks", "Nature"),
+    "flower_540p_faststart.mp4": ("A flower opens", "Nature"),
 }
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
@@ -95,7 +97,7 @@ def films(site: Site) -> list[dict[str, Any]]:
 def keep(page: Page, name: str) -> None:
     """Check that nothing sticks out sideways; keep the picture where it is wanted."""
     page.wait_for_load_state("networkidle")
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert wide <= 0, name
+    assert page.evaluate(STICKING_OUT) <= 0, name
     if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(SHOTS) / f"{name}.png")

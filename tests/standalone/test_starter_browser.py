@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
-import shutil
 import threading
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from standalone import assets
 
-CHROMIUM = (
-    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
-)
 PAGE = """<!doctype html><link rel="icon" href="data:,"><script type="module">
 const modules = await Promise.all([
   import("/vendor/media-chrome/index.js"), import("/vendor/media-chrome/menu/index.js"),
@@ -26,30 +23,25 @@ window.result = [modules[3].default.isSupported(), !!customElements.get("media-c
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
+    def log_message(self, *arguments: object) -> None:
         pass
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium: set CHROMIUM or install chromium")
 @pytest.mark.skipif(not assets.MODULES.is_dir(), reason="`make assets` has not run")
-def test_the_player_loads_without_an_error(tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_the_player_loads_without_an_error(chromium: Browser, tmp_path: Path) -> None:
     assets.copy_packages(assets.MODULES, tmp_path / "vendor", "")
     (tmp_path / "page.html").write_text(PAGE)
     handler = functools.partial(Files, directory=tmp_path)
-    complaints = []
+    complaints: list[str] = []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page()
-            page.on("console", lambda message: complaints.append(message.text))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
-            page.wait_for_function("window.result", timeout=30_000)
-            assert page.evaluate("window.result") == [True] * 3
-            browser.close()
+        page = chromium.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"http://127.0.0.1:{server.server_port}/page.html")
+        page.wait_for_function("window.result", timeout=30_000)
+        assert page.evaluate("window.result") == [True] * 3
+        page.close()
         server.shutdown()
     assert complaints == []

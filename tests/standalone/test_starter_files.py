@@ -20,11 +20,7 @@ from standalone.options import read_options
 @pytest.mark.parametrize(
     ("source", "place", "expected"),
     [
-        (
-            'import Hls from "hls.js/dist/hls.mjs";',
-            "a/b.js",
-            'import Hls from "../hls.js/hls.mjs";',
-        ),
+        ('import Hls from "hls.js";', "a/b.js", 'import Hls from "../hls.js/hls.mjs";'),
         ("import 'media-tracks'", "a/b.js", "import '../media-tracks/index.js'"),
         ('import"media-tracks"', "a/b/c.js", 'import"../../media-tracks/index.js"'),
         ('export * from "hls.js"', "hls.js/x.mjs", 'export * from "./hls.mjs"'),
