@@ -18,7 +18,7 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from redis.exceptions import RedisError
-from sqlalchemy import DateTime, Double, Engine, MetaData, event
+from sqlalchemy import CursorResult, DateTime, Double, Engine, MetaData, Update, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -93,6 +93,14 @@ def writing() -> Iterator[None]:
     finally:
         db.session.rollback()
         _reading.reset(token)
+
+
+def update_rows(statement: Update) -> int:
+    """Execute it and let loaded objects read their rows again; the number of rows it changed."""
+    result = db.session.execute(statement.execution_options(synchronize_session=False))
+    db.session.expire_all()
+    assert isinstance(result, CursorResult)  # noqa: S101 - an UPDATE gives nothing else
+    return result.rowcount
 
 
 def after_commit(action: Callable[[], None]) -> None:

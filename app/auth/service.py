@@ -20,9 +20,8 @@ from app.auth import mail, passwords, sessions, tokens
 from app.auth.addresses import NotAnAddress, normal_email, username_of
 from app.auth.errors import LinkExpired, LinkInvalid, WrongCredentials
 from app.auth.models import Role, Session, SessionKind, User
-from app.auth.sessions import update_rows
 from app.auth.tokens import Purpose, TokenExpired, TokenInvalid
-from app.database import db, now
+from app.database import db, now, update_rows
 from app.errors import Conflict, InvalidInput, NotFound
 
 BAD_ADDRESS = "This is not an e-mail address."

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import CursorResult, Update, select, update
+from sqlalchemy import select, update
 from sqlalchemy.sql import ColumnElement
 
 from app.auth.models import Session, SessionKind, User
-from app.database import db, now
+from app.database import db, now, update_rows
 
 ABSOLUTE_DAYS = 180
 """Days after which even a session in daily use ends."""
@@ -124,14 +124,6 @@ def _find(*conditions: ColumnElement[bool]) -> tuple[Session, User] | None:
         )
     ).first()
     return None if row is None else (row[0], row[1])
-
-
-def update_rows(statement: Update) -> int:
-    """Execute it and let loaded objects read their rows again; the number of rows it changed."""
-    result = db.session.execute(statement.execution_options(synchronize_session=False))
-    db.session.expire_all()
-    assert isinstance(result, CursorResult)  # noqa: S101 - an UPDATE gives nothing else
-    return result.rowcount
 
 
 def _hash(secret: str) -> str:

@@ -8,12 +8,11 @@ seconds of the database's clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import CursorResult, Update, update
+from sqlalchemy import Update, update
 
-from app.database import db, epoch_now
+from app.database import db, epoch_now, update_rows
 from app.videos.models import Status, Task, TaskState, Video
 
 BACKOFF_SECONDS = (0, 5, 20, 60)
@@ -45,7 +44,7 @@ def claim(task_id: int, worker: str) -> Claim | None:
     """Take the task, or return None if it is done, gone, too early, or another's. Commits."""
     lease = current_app.config["LEASE_SECONDS"]
     moment = epoch_now()
-    taken = _execute(
+    taken = update_rows(
         update(Task)
         .where(
             Task.id == task_id,
@@ -76,7 +75,7 @@ def claim(task_id: int, worker: str) -> Claim | None:
 def renew(mine: Claim) -> None:
     """Prolong the lease. Raises LostClaim. Commits."""
     lease = current_app.config["LEASE_SECONDS"]
-    kept = _execute(_still_mine(mine).values(lease_until=epoch_now() + lease))
+    kept = update_rows(_still_mine(mine).values(lease_until=epoch_now() + lease))
     db.session.commit()
     if not kept:
         raise LostClaim
@@ -87,20 +86,20 @@ def hold(mine: Claim) -> None:
 
     Raises LostClaim.
     """
-    if not _execute(_still_mine(mine).values(lease_until=Task.lease_until)):
+    if not update_rows(_still_mine(mine).values(lease_until=Task.lease_until)):
         raise LostClaim
 
 
 def finish(mine: Claim) -> None:
     """Mark the task as done, in the current transaction. Raises LostClaim."""
-    if not _execute(_still_mine(mine).values(state=TaskState.DONE, lease_until=0.0)):
+    if not update_rows(_still_mine(mine).values(state=TaskState.DONE, lease_until=0.0)):
         raise LostClaim
 
 
 def try_again(mine: Claim, log: str) -> None:
     """Give the task back for a later attempt, in the current transaction."""
     pause = BACKOFF_SECONDS[min(mine.attempts, len(BACKOFF_SECONDS) - 1)]
-    _execute(
+    update_rows(
         _still_mine(mine).values(lease_until=0.0, not_before=epoch_now() + pause, log=log or None)
     )
 
@@ -108,13 +107,13 @@ def try_again(mine: Claim, log: str) -> None:
 def give_up(mine: Claim, log: str) -> None:
     """Mark the task as failed, in the current transaction. Raises LostClaim."""
     failed = _still_mine(mine).values(state=TaskState.FAILED, lease_until=0.0, log=log or None)
-    if not _execute(failed):
+    if not update_rows(failed):
         raise LostClaim
 
 
 def release_worker(worker: str) -> int:
     """Free what a worker held that is known to be dead; its attempts still count. Commits."""
-    freed = _execute(
+    freed = update_rows(
         update(Task)
         .where(Task.worker == worker, Task.state == TaskState.WAITING, Task.lease_until > 0)
         .values(lease_until=0.0)
@@ -128,7 +127,7 @@ def fail_video(video_id: int, *, code: str, stage: str, message: str, hint: str)
 
     It can no longer be watched: what is there of it may end anywhere.
     """
-    _execute(
+    update_rows(
         update(Video)
         .where(Video.id == video_id, Video.status == Status.PROCESSING)
         .values(
@@ -146,7 +145,7 @@ def fail_video(video_id: int, *, code: str, stage: str, message: str, hint: str)
 
 def stop_tasks(video_id: int) -> None:
     """End all open work of a film, in the current transaction; its workers lose their claims."""
-    _execute(
+    update_rows(
         update(Task)
         .where(Task.video_id == video_id, Task.state == TaskState.WAITING)
         .values(state=TaskState.FAILED, fence=Task.fence + 1, lease_until=0.0)
@@ -157,11 +156,3 @@ def _still_mine(mine: Claim) -> Update:
     return update(Task).where(
         Task.id == mine.task_id, Task.fence == mine.fence, Task.state == TaskState.WAITING
     )
-
-
-def _execute(statement: Update) -> int:
-    result = cast(
-        "CursorResult[Any]",
-        db.session.execute(statement, execution_options={"synchronize_session": False}),
-    )
-    return result.rowcount

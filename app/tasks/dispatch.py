@@ -10,7 +10,7 @@ from flask import current_app
 from rq import Worker
 from sqlalchemy import func, or_, select, update
 
-from app.database import db, epoch_now
+from app.database import db, epoch_now, update_rows
 from app.tasks.queue import RUN_TASK, VIDEOS, enqueue, queue, waiting
 from app.videos.models import Task, TaskState, Video
 
@@ -86,11 +86,10 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
     )
     found = db.session.execute(first).all()
     if found:
-        db.session.execute(
+        update_rows(
             update(Task)
             .where(Task.id.in_([row.id for row in found]))
-            .values(queued_until=epoch_now() + QUEUED_SECONDS),
-            execution_options={"synchronize_session": False},
+            .values(queued_until=epoch_now() + QUEUED_SECONDS)
         )
     db.session.commit()
     current_app.logger.debug("dispatched %d tasks", len(found))

@@ -21,11 +21,11 @@ from types import TracebackType
 import click
 from flask import current_app
 from flask_mail import Connection, Message
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import delete, select, update
 
 from app.auth.addresses import smtp_address
 from app.auth.models import OutgoingMail
-from app.database import db, epoch_now, now
+from app.database import db, epoch_now, now, update_rows
 from app.tasks.queue import MAIL, enqueue, waiting
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ def send(mail_id: int) -> None:
 def announce_due() -> int:
     """Enqueue the mails that are due and forget the old ones; how many were announced.
 
-    While jobs still wait nothing is announced: the mails may be theirs, and a worker takes mail
-    before films, so that this does not last.
+    While jobs still wait nothing is announced: the mails may be theirs, and the pool has
+    a worker for mails alone, so that this does not last.
     """
     db.session.rollback()
     db.session.execute(
@@ -108,7 +108,7 @@ def announce_due() -> int:
 def _claimed(mail_id: int) -> Message | None:
     """The mail as a message, if it is now ours; the database session is released."""
     db.session.rollback()
-    claim = db.session.execute(
+    claimed = update_rows(
         update(OutgoingMail)
         .where(
             OutgoingMail.id == mail_id,
@@ -116,10 +116,8 @@ def _claimed(mail_id: int) -> Message | None:
             OutgoingMail.not_before <= epoch_now(),
         )
         .values(attempts=OutgoingMail.attempts + 1, not_before=epoch_now() + LEASE_SECONDS)
-        .execution_options(synchronize_session=False)
     )
-    assert isinstance(claim, CursorResult)  # noqa: S101 - an UPDATE gives nothing else
-    if claim.rowcount != 1:
+    if claimed != 1:
         db.session.rollback()
         return None
     mail = db.session.scalars(select(OutgoingMail).where(OutgoingMail.id == mail_id)).one()
