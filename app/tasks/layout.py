@@ -16,8 +16,11 @@ from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
 FIRST, IMAGES, LOWEST, REST = 1, 2, 3, 4
 
 
-def lay_out(video_id: int, plan: Plan) -> None:
-    """Insert the grid of this plan with everything that is to be filled. Flushes."""
+def lay_out(video_id: int, plan: Plan, size: tuple[int, int] | None) -> None:
+    """Insert the grid of this plan with everything that is to be filled. Flushes.
+
+    `size` is the film's width and height as it is seen; None where it has no picture.
+    """
     grid = Grid(video_id=video_id, plan=plan.to_json())
     db.session.add(grid)
     video_rows = [(row, _video_rendition(grid, row, plan)) for row in plan.video]
@@ -25,8 +28,11 @@ def lay_out(video_id: int, plan: Plan) -> None:
     db.session.add_all([rendition for _, rendition in [*video_rows, *audio_rows]])
     poster = _task(video_id, TaskKind.POSTER, IMAGES)
     db.session.add(poster)
+    width, height = size or (None, None)
     db.session.execute(
-        update(Video).where(Video.id == video_id).values(duration=plan.duration, **_size(plan))
+        update(Video)
+        .where(Video.id == video_id)
+        .values(duration=plan.duration, width=width, height=height)
     )
 
     encoded = [rendition for row, rendition in video_rows if row.mode == "encode"]
@@ -103,10 +109,3 @@ def _audio_rendition(grid: Grid, row: AudioRow) -> Rendition:
         is_default=row.default,
         chunks=len(row.chunks),
     )
-
-
-def _size(plan: Plan) -> dict[str, int]:
-    if not plan.video:
-        return {}
-    top = max(plan.video, key=lambda row: row.width * row.height)
-    return {"width": top.width, "height": top.height}

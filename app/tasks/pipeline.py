@@ -37,7 +37,7 @@ def plan_film(mine: Claim, stop: Stop) -> None:
     facts = probe(_source(mine))
     plan = make_plan(facts, PlanOptions(copy=bool(may_copy)))
     claims.hold(mine)
-    lay_out(mine.video_id, plan)
+    lay_out(mine.video_id, plan, facts.video.upright if facts.video else None)
     claims.finish(mine)
     db.session.commit()
 

@@ -36,6 +36,7 @@ def test_a_copyable_film_becomes_ready(signed_in: FlaskClient, work: Work) -> No
     assert (video["status"], video["playable"], video["progress"]) == ("ready", True, 1.0)
     assert video["error"] is None
     assert video["duration"] == pytest.approx(9, abs=0.05)
+    assert (video["width"], video["height"]) == (640, 360)
     assert [row["height"] for row in video["renditions"]] == [360, 240]
     assert all(row["bitrate"] and row["bytes"] for row in video["renditions"])
     assert video["thumbnail_url"].startswith("http://localhost/stream/")
