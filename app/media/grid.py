@@ -128,6 +128,13 @@ class Plan:
         row = self.row(name)
         return row.chunks if isinstance(row, AudioRow) else self.chunks
 
+    def chunk_starts(self, name: str) -> list[float]:
+        """When each chunk of a row begins, in seconds."""
+        row = self.row(name)
+        if isinstance(row, AudioRow):
+            return [first * row.segment / row.rate for first, _ in row.chunks]
+        return [self.boundaries[first] / self.timescale for first, _ in self.chunks]
+
     def segment_count(self, name: str) -> int:
         """The number of segments of a row."""
         row = self.row(name)
@@ -170,11 +177,20 @@ def _pairs(items: list[list[int]]) -> tuple[tuple[int, int], ...]:
 
 
 def make_chunks(segments: int, usual: int = 3) -> tuple[tuple[int, int], ...]:
-    """Chunks of 1, 2 and then ``usual`` segments: the first picture comes soonest that way."""
+    """Chunks of 1, 2 and then ``usual`` segments: the first picture comes soonest that way.
+
+    The last ``usual`` segments of a longer film are chunks of their own, so that workers who share
+    the film end it together; not where chunks are long because each decodes for long.
+    """
+    tail = usual if usual <= 3 and segments > 3 + usual else 0
     chunks: list[tuple[int, int]] = []
     first = 0
     while first < segments:
-        size = min(usual, len(chunks) + 1) if len(chunks) < 2 else usual
+        if first < segments - tail:
+            size = usual if len(chunks) >= 2 else min(usual, len(chunks) + 1)
+            size = min(size, segments - tail - first)
+        else:
+            size = 1 if tail else usual
         last = min(first + size, segments) - 1
         chunks.append((first, last))
         first = last + 1

@@ -1,7 +1,7 @@
 """From a plan to rows: the grid, its renditions and cells, and the tasks that fill them.
 
 Tiers decide the order of filling: the first picture and sound, then the pictures for the catalogue,
-then the lowest rung of the whole film, then everything else chunk by chunk with one decode each.
+then all rungs chunk by chunk, with one decode each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.media.plan import AudioRow, Plan, VideoRow
 from app.observability import request_id
 from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
 
-FIRST, IMAGES, LOWEST, REST = 1, 2, 3, 4
+FIRST, IMAGES, FILL = 1, 2, 3
 
 
 def lay_out(video_id: int, plan: Plan, size: tuple[int, int] | None) -> None:
@@ -60,19 +60,20 @@ def lay_out(video_id: int, plan: Plan, size: tuple[int, int] | None) -> None:
 def _chunk_work(
     video_id: int, encoded: list[Rendition], chunks: int, *, copied: bool
 ) -> list[tuple[Task, list[Rendition], range]]:
-    """Tasks for the encoded rungs. Where a copied rung shows the film at once, one pass does."""
+    """Tasks for the encoded rungs: all rungs of a chunk with one decode.
+
+    Where no copied rung shows the film at once, the lowest rung of the first chunk goes ahead. A
+    viewer who is further on gets the same: see `videos.demand`.
+    """
     ladder = sorted(encoded, key=lambda rendition: (rendition.height or 0, rendition.width or 0))
-    lowest, rest = ladder[:1], ladder[1:]
     work: list[tuple[Task, list[Rendition], range]] = []
     for chunk in range(chunks):
-        only = range(chunk, chunk + 1)
-        if copied:
-            work.append((_task(video_id, TaskKind.CHUNK, LOWEST, chunk), ladder, only))
-            continue
-        tier = FIRST if chunk == 0 else LOWEST
-        work.append((_task(video_id, TaskKind.CHUNK, tier, chunk), lowest, only))
-        if rest:
-            work.append((_task(video_id, TaskKind.CHUNK, REST, chunk), rest, only))
+        rungs, only = ladder, range(chunk, chunk + 1)
+        if chunk == 0 and not copied:
+            work.append((_task(video_id, TaskKind.CHUNK, FIRST, chunk), ladder[:1], only))
+            rungs = ladder[1:]
+        if rungs:
+            work.append((_task(video_id, TaskKind.CHUNK, FILL, chunk), rungs, only))
     return work
 
 

@@ -1,7 +1,7 @@
 """What a stream's addresses stand for: playlists from the plan, segments from the grid.
 
-A segment that is not there yet is wanted: its task goes to the front of the queue and the request
-waits for it, for a bounded time and among a bounded number of waiters.
+A segment that is not there yet is asked for (see `demand`), and the request waits for it, for a
+bounded time and among a bounded number of waiters.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.auth.models import User
-from app.database import after_commit, db, epoch_now, writing
+from app.database import db
 from app.errors import NotFound, Unavailable
-from app.media.plan import Plan
+from app.media.grid import Plan
 from app.media.playlists import master_playlist, media_playlist
 from app.storage import storage
-from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
 from app.videos import grants, policy
-from app.videos.models import Cell, Grid, Rendition, Task, TaskState, Video
+from app.videos.demand import want
+from app.videos.models import Grid, Rendition, Video
 from app.videos.names import grid_file, image_file
 
 WAIT_SECONDS = 10.0
@@ -77,8 +77,8 @@ def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
     path = storage().path(video.film, grid_file(grid_id, row, name))
     if path.exists():
         return path
-    _want(grid_id, row, chunk)
-    _await(path, grid_id, row, chunk)
+    want(grid_id, row, chunk)
+    _await(path)
     return path
 
 
@@ -132,28 +132,7 @@ def _chunk(plan: Plan, row: str, name: str) -> int:
     return bisect_right([first for first, _ in chunks], index) - 1
 
 
-def _want(grid_id: int, row: str, chunk: int) -> None:
-    """Say in the table that a viewer waits for this cell, and put its task at the front."""
-    task = db.session.execute(
-        select(Task.id, Task.state, Task.wanted_at)
-        .join(Cell, Cell.task_id == Task.id)
-        .join(Rendition, Rendition.id == Cell.rendition_id)
-        .where(Rendition.grid_id == grid_id, Rendition.name == row, Cell.chunk == chunk)
-    ).one_or_none()
-    if task is None or task.state == TaskState.FAILED:
-        raise NotFound
-    if task.state != TaskState.WAITING or task.wanted_at is not None:
-        return
-    with writing():
-        db.session.execute(
-            update(Task)
-            .where(Task.id == task.id, Task.wanted_at.is_(None))
-            .values(wanted_at=epoch_now())
-        )
-        after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task.id, at_front=True))
-
-
-def _await(path: Path, grid_id: int, row: str, chunk: int) -> None:
+def _await(path: Path) -> None:
     """Wait for the file, with the session released. Raises Unavailable, NotFound."""
     db.session.rollback()
     if not _waiters.acquire(blocking=False):

@@ -39,6 +39,7 @@ def describe_grid(video: Video) -> dict[str, Any]:
     """The grid as a small picture, as `schemas.GridOut`."""
     rows = queries.rows_of([video.id]).get(video.id, [])
     cells = queries.cells_of(video.id)
+    plan = queries.plan_of(video.id)
     return {
         "status": video.status,
         "playable": video.playable,
@@ -48,6 +49,7 @@ def describe_grid(video: Video) -> dict[str, Any]:
                 "name": row.rendition.name,
                 "kind": row.rendition.kind,
                 "cells": cells.get(row.rendition.id, []),
+                "starts": plan.chunk_starts(row.rendition.name) if plan else [],
             }
             for row in rows
         ],

@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload
 from app.auth.models import User
 from app.database import db, epoch_now
 from app.errors import NotFound
+from app.media.grid import Plan
 from app.videos import policy
 from app.videos.models import Cell, Grid, Rendition, Task, Video
 
@@ -103,6 +104,12 @@ def rows_of(video_ids: Sequence[int]) -> dict[int, list[Row]]:
     for video_id, rendition, count in found:
         rows[video_id].append(Row(rendition, count or 0))
     return rows
+
+
+def plan_of(video_id: int) -> Plan | None:
+    """The film's plan, once there is one."""
+    text = db.session.scalar(select(Grid.plan).where(Grid.video_id == video_id))
+    return None if text is None else Plan.from_json(text)
 
 
 def cells_of(video_id: int) -> dict[int, list[int]]:

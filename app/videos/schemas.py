@@ -91,11 +91,12 @@ class VideoOut(BaseModel):
 
 
 class GridRow(BaseModel):
-    """A row of the grid; cells are 0 empty, 1 being filled, 2 filled."""
+    """A row of the grid; cells are 0 empty, 1 being filled, 2 filled; starts are in seconds."""
 
     name: str
     kind: str
     cells: list[int]
+    starts: list[float]
 
 
 class GridOut(BaseModel):

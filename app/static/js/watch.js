@@ -75,7 +75,7 @@ function followConversion() {
     parts.note.hidden = !busy;
     if (busy) {
       parts.note.textContent = `Still converting, ${Math.floor(latest.progress * 100)} %. More quality comes as you watch.`;
-      drawConverted(parts.converted, latest.rows);
+      drawConverted(parts.converted, latest.rows, parts.video.duration || Number(film.duration));
       limitQuality();
     } else {
       parts.converted.setAttribute("hidden", "");

@@ -7,11 +7,9 @@ const AHEAD_S = 24; // how far ahead a quality must be there to be chosen
 /** The video rows that are filled from `time` on for `ahead` seconds (or to the end). */
 export function filledRows(rows, duration, time, ahead = AHEAD_S) {
   return rows.filter((row) => {
-    const count = row.cells.length;
-    if (row.kind !== "video" || !count || !(duration > 0)) return false;
-    const from = Math.min(count - 1, Math.floor((time / duration) * count));
-    const to = Math.min(count, Math.ceil(((time + ahead) / duration) * count) + 1);
-    return row.cells.slice(from, to).every((cell) => cell === 2);
+    if (row.kind !== "video" || !row.cells.length) return false;
+    const end = (index) => row.starts[index + 1] ?? Math.max(duration, row.starts[index] + 1);
+    return row.cells.every((cell, index) => cell === 2 || end(index) <= time || row.starts[index] >= time + ahead);
   });
 }
 
@@ -39,13 +37,15 @@ export function keepToFilled(hls, rows, duration, time) {
 }
 
 /** Draw which parts of the film are there in any quality, along the time line. */
-export function drawConverted(picture, rows) {
+export function drawConverted(picture, rows, duration) {
   const video = rows.filter((row) => row.kind === "video");
   const count = video[0]?.cells.length ?? 0;
-  picture.setAttribute("viewBox", `0 0 ${count || 1} 1`);
+  const starts = [...(video[0]?.starts ?? []), duration];
+  picture.setAttribute("viewBox", `0 0 ${duration || 1} 1`);
   let path = "";
   for (let index = 0; index < count; index += 1) {
-    if (video.some((row) => row.cells[index] === 2)) path += `M${index} 0h1v1h-1z`;
+    const length = starts[index + 1] - starts[index];
+    if (video.some((row) => row.cells[index] === 2)) path += `M${starts[index]} 0h${length}v1h-${length}z`;
   }
   picture.querySelector("path").setAttribute("d", path);
   picture.toggleAttribute("hidden", !count);

@@ -1,0 +1,102 @@
+"""What a viewer waits for is filled first, and by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+
+from app.database import db
+from app.tasks.jobs import run_task
+from app.tasks.layout import FIRST
+from app.tasks.queue import VIDEOS, queue
+from app.videos import playback
+from app.videos.models import Cell, Rendition, Task, TaskKind
+from tests.conftest import run_in_child
+from tests.films import made_film, multipart
+
+Work = Callable[[], None]
+
+
+@pytest.fixture
+def begun(
+    app: APIFlask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str]:
+    """A film of which only the first picture and the sound are there: its id and its stream."""
+    monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
+    film = made_film(25, "640x360", "libvpx").read_bytes()
+    video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
+    with app.app_context():
+        run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))
+        for task_id in db.session.scalars(
+            db.select(Task.id).where(Task.tier == FIRST, Task.kind != TaskKind.PLAN)
+        ).all():
+            run_in_child(lambda task_id=task_id: run_task(task_id))
+        queue(VIDEOS).empty()
+    url = signed_in.get(f"/api/videos/{video_id}/playback/").json["hls_url"]
+    return video_id, url.removeprefix("http://localhost").removesuffix("master.m3u8")
+
+
+def cell(row: str, chunk: int) -> Cell:
+    return db.session.scalars(
+        db.select(Cell)
+        .join(Rendition, Rendition.id == Cell.rendition_id)
+        .where(Rendition.name == row, Cell.chunk == chunk)
+    ).one()
+
+
+def test_a_cell_is_taken_out_of_its_task_and_goes_first(
+    app: APIFlask, signed_in: FlaskClient, begun: tuple[int, str], work: Work
+) -> None:
+    video_id, stream = begun
+    with app.app_context():
+        before = db.session.query(Task).count()
+        together = cell("360p", 2).task_id
+        assert cell("240p", 2).task_id == together
+    for _ in range(3):  # asking again changes nothing
+        answer = signed_in.get(f"{stream}240p/3.m4s")
+        assert (answer.status_code, answer.json["code"]) == (503, "pending")
+    with app.app_context():
+        assert db.session.query(Task).count() == before + 1
+        own = cell("240p", 2).task_id
+        assert own != together
+        assert cell("360p", 2).task_id == together
+        assert db.session.get_one(Task, own).wanted_at is not None
+        assert queue(VIDEOS).get_jobs()[0].args == [own]
+        run_in_child(lambda: run_task(own))
+    with signed_in.get(f"{stream}240p/3.m4s") as segment:
+        assert segment.status_code == 200
+    assert signed_in.get(f"{stream}360p/3.m4s").status_code == 503
+    work()
+    video = signed_in.get(f"/api/videos/{video_id}/").json
+    assert (video["status"], video["progress"]) == ("ready", 1.0)
+    with app.app_context():
+        assert {task.attempts for task in db.session.query(Task)} == {1}
+
+
+def test_the_last_cell_of_a_task_keeps_it(
+    app: APIFlask, signed_in: FlaskClient, begun: tuple[int, str]
+) -> None:
+    _, stream = begun
+    signed_in.get(f"{stream}240p/3.m4s")
+    with app.app_context():
+        before = db.session.query(Task).count()
+        left = cell("360p", 2).task_id
+    signed_in.get(f"{stream}360p/3.m4s")
+    with app.app_context():
+        assert db.session.query(Task).count() == before
+        assert cell("360p", 2).task_id == left
+        assert db.session.get_one(Task, left).wanted_at is not None
+
+
+def test_the_grid_says_when_each_cell_begins(
+    signed_in: FlaskClient, begun: tuple[int, str]
+) -> None:
+    video_id, _ = begun
+    rows = {row["name"]: row for row in signed_in.get(f"/api/videos/{video_id}/grid/").json["rows"]}
+    assert rows["240p"]["starts"] == [0, 4, 12]
+    assert len(rows["240p"]["cells"]) == 3
+    assert rows["240p"]["cells"][0] == 2
+    assert rows["audio-0"]["cells"] == [2] * len(rows["audio-0"]["starts"])
