@@ -27,7 +27,7 @@ from config import ROOT
 SIZE = 2 << 30
 MEGABYTE = 10**6
 GOAL = 50.0
-"""Megabytes (issue "One film, end to end")."""
+"""Megabytes."""
 RUNS = 3
 SAMPLE_SECONDS = 0.02
 START_SECONDS = 30.0

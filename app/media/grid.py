@@ -177,20 +177,11 @@ def _pairs(items: list[list[int]]) -> tuple[tuple[int, int], ...]:
 
 
 def make_chunks(segments: int, usual: int = 3) -> tuple[tuple[int, int], ...]:
-    """Chunks of 1, 2 and then ``usual`` segments: the first picture comes soonest that way.
-
-    The last ``usual`` segments of a longer film are chunks of their own, so that workers who share
-    the film end it together; not where chunks are long because each decodes for long.
-    """
-    tail = usual if usual <= 3 and segments > 3 + usual else 0
+    """Chunks of 1, 2 and then ``usual`` segments: the first picture comes soonest that way."""
     chunks: list[tuple[int, int]] = []
     first = 0
     while first < segments:
-        if first < segments - tail:
-            size = usual if len(chunks) >= 2 else min(usual, len(chunks) + 1)
-            size = min(size, segments - tail - first)
-        else:
-            size = 1 if tail else usual
+        size = min(usual, len(chunks) + 1) if len(chunks) < 2 else usual
         last = min(first + size, segments) - 1
         chunks.append((first, last))
         first = last + 1

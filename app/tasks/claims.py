@@ -125,7 +125,8 @@ def release_worker(worker: str) -> int:
 def fail_video(video_id: int, *, code: str, stage: str, message: str, hint: str) -> None:
     """Say why the film cannot be converted and stop its other work, in the current transaction.
 
-    It can no longer be watched: what is there of it may end anywhere.
+    It can no longer be watched: what is there of it may end anywhere. Call it, like all that
+    changes a film as a whole, after `videos.locking.lock_tasks`.
     """
     update_rows(
         update(Video)

@@ -20,6 +20,7 @@ from app.tasks.claims import Claim, LostClaim
 from app.tasks.dispatch import dispatch
 from app.tasks.parent import die_with_parent
 from app.tasks.pipeline import HANDLERS, plan_again
+from app.videos.locking import lock_tasks
 from app.videos.models import TaskKind
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ def _failed(mine: Claim, error: MediaError) -> None:
         if not final:
             claims.try_again(mine, error.log)
         else:
+            lock_tasks(mine.video_id)
             claims.give_up(mine, error.log)
             if mine.kind != TaskKind.POSTER:  # a film without a picture still plays
                 claims.fail_video(

@@ -24,6 +24,7 @@ from app.tasks import claims
 from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
+from app.videos.locking import lock_tasks
 from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
 from app.videos.names import ORIGINAL, grid_file, grid_folder, image_file
 
@@ -75,6 +76,7 @@ def plan_again(mine: Claim) -> None:
 
     The task of this claim goes with it. Raises LostClaim. Commits.
     """
+    lock_tasks(mine.video_id)
     claims.hold(mine)
     grid_id = db.session.scalar(db.select(Grid.id).where(Grid.video_id == mine.video_id))
     db.session.execute(delete(Grid).where(Grid.video_id == mine.video_id))

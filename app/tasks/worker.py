@@ -14,13 +14,17 @@ import signal
 import time
 from multiprocessing.process import BaseProcess
 
-from flask import Flask
+from flask import Flask, current_app
+from redis.exceptions import RedisError
 from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import db, forget_connections
 from app.extensions import redis_client
+from app.media.binary import ffmpeg_binary
+from app.media.errors import MediaError
 from app.tasks import claims
 from app.tasks.dispatch import dispatch
 from app.tasks.jobs import worker_name
@@ -111,6 +115,21 @@ class Pool:
             self._release(pid)
 
 
+def _warm_up() -> None:
+    """Do once what every job would do anew: jobs are forks of this process and inherit it.
+
+    That is finding ffmpeg, and compiling the statements of claims and of the dispatcher.
+    """
+    try:
+        ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
+        claims.claim(0, "")  # there is no such task
+        dispatch()
+    except (MediaError, RedisError, SQLAlchemyError):
+        log.warning("a part is away; the jobs will say more", exc_info=True)
+    finally:
+        db.session.remove()
+
+
 def _free_claim(_job: Job, _pid: int, _status: int, _usage: object) -> None:
     """A job's process was killed: what this worker held is free, and goes on somewhere."""
     claims.release_worker(worker_name(os.getpid()))
@@ -123,6 +142,8 @@ def _work(app: Flask, queue_name: str, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the pool, which drains
     with app.app_context():
+        if queue_name == VIDEOS:
+            _warm_up()
         forget_connections(db.engine)
         os.register_at_fork(after_in_child=lambda: forget_connections(db.engine))
         worker = Worker(

@@ -13,6 +13,7 @@ from app.database import after_commit, db
 from app.observability import request_id
 from app.storage import Incoming, storage
 from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
+from app.videos.locking import lock_tasks
 from app.videos.models import Task, TaskKind, Video
 from app.videos.names import new_film
 from app.videos.schemas import VideoChange, VideoDetails
@@ -50,6 +51,7 @@ def remove(video: Video) -> None:
     folder is gone.
     """
     film = video.film
+    lock_tasks(video.id)
     db.session.execute(delete(Video).where(Video.id == video.id))
     db.session.commit()
     storage().delete_film(film)

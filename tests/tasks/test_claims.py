@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -96,6 +97,35 @@ def test_a_film_that_kills_its_worker_fails_in_the_end(
     (video,) = signed_in.get("/api/local-videos/").json
     assert video["status"] == "failed"
     assert video["error"]["code"] == "worker_died"
+
+
+def test_deleting_waits_for_who_publishes(
+    app: APIFlask, signed_in: FlaskClient, task_id: int
+) -> None:
+    mine = claims.claim(task_id, "one")
+    assert mine is not None
+    holding, errors = threading.Event(), []
+
+    def publish() -> None:
+        with app.app_context():
+            try:
+                claims.hold(mine)
+                holding.set()
+                time.sleep(0.5)  # meanwhile the film is being deleted
+                db.session.query(Video).update({Video.playable: True})
+                db.session.commit()
+            except Exception as error:
+                errors.append(error)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    assert holding.wait(5)
+    answer = signed_in.delete(f"/api/local-videos/{mine.video_id}/")
+    thread.join()
+    assert (answer.status_code, errors) == (204, [])
+    with pytest.raises(LostClaim):
+        claims.hold(mine)
+    db.session.rollback()
 
 
 def test_a_film_without_open_work_says_so(signed_in: FlaskClient, task_id: int) -> None:
