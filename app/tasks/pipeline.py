@@ -52,7 +52,7 @@ def fill_cells_of_chunk(mine: Claim, stop: Stop) -> None:
     rows = [name for name, _chunk in empty]
     place = storage().scratch(mine.film, mine.attempt)
     results = fill_chunk(_source(mine), plan, chunk, rows, place, ffmpeg=_ffmpeg(), stop=stop)
-    _publish(mine, grid_id, results, place, last=True)
+    _publish(mine, grid_id, results, last=True)
     return None
 
 
@@ -67,7 +67,7 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     for result in fill_row(
         _source(mine), plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled
     ):
-        _publish(mine, grid_id, [result], place, last=False)
+        _publish(mine, grid_id, [result], last=False)
     return _finish(mine)
 
 
@@ -152,9 +152,7 @@ def _filled_chunks(mine: Claim) -> set[int]:
     return set(chunks)
 
 
-def _publish(
-    mine: Claim, grid_id: int, results: Iterable[CellResult], place: Path, *, last: bool
-) -> None:
+def _publish(mine: Claim, grid_id: int, results: Iterable[CellResult], *, last: bool) -> None:
     """Move checked files to their names and mark their cells filled: one commit, if still ours."""
     claims.hold(mine)
     for result in results:
