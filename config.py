@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from limits import parse_many
 
 ROOT = Path(__file__).resolve().parent
 
@@ -81,6 +82,14 @@ def _origins(value: str) -> tuple[str, ...]:
 def _link(value: str) -> str:
     if value and not ("{uid}" in value and "{token}" in value):
         raise ValueError("must contain {uid} and {token}")
+    return value
+
+
+def _limit(value: str) -> str:
+    try:
+        parse_many(value)
+    except ValueError:
+        raise ValueError("must be a limit such as 15 per 5 minutes") from None
     return value
 
 
@@ -181,6 +190,27 @@ class Settings:
     SESSION_DAYS: int = _setting(_count, 30, "Days after which an unused session ends.")
     VERIFY_HOURS: int = _setting(_count, 72, "Hours for which a verification link works.")
     RESET_HOURS: int = _setting(_count, 2, "Hours for which a password reset link works.")
+
+    UNVERIFIED_DAYS: int = _setting(
+        _count, 7, "Days after which an account that was never confirmed is removed."
+    )
+
+    # how often something may be asked for
+    LIMIT_LOGIN_ACCOUNT: str = _setting(
+        _limit, "15 per 5 minutes", "Failed attempts to sign in to one account."
+    )
+    LIMIT_LOGIN_ADDRESS: str = _setting(
+        _limit, "100 per 5 minutes", "Failed attempts to sign in from one network address."
+    )
+    LIMIT_MAIL_ACCOUNT: str = _setting(
+        _limit, "10 per hour", "Requests that send a mail to one address (register, reset)."
+    )
+    LIMIT_MAIL_ADDRESS: str = _setting(
+        _limit, "200 per hour", "Requests that send mails from one network address."
+    )
+    LIMIT_API: str = _setting(
+        _limit, "12000 per minute", "Requests to the JSON API of one account, or one stranger."
+    )
 
     # logs
     LOG_LEVEL: str = _setting(_log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")

@@ -8,16 +8,18 @@ from apiflask import APIFlask
 from flask import request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, tasks, videos
+from app import auth, videos
 from app.apidocs import init_apidocs
 from app.database import engine_options, init_database, start_reading
 from app.doctor import init_doctor
 from app.errors import init_errors
 from app.extensions import csrf, db, init_redis, login_manager, mail, migrate
+from app.limits import init_limits
 from app.observability import init_observability
 from app.pages import init_pages
-from app.security import init_security
+from app.security import SAFE_METHODS, init_security
 from app.storage import init_storage
+from app.tasks.wiring import init_app as init_tasks
 from config import Settings
 
 
@@ -52,7 +54,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     init_security(app)
     init_errors(app)
     init_database(app)
+    app.before_request(lambda: start_reading(request.method in SAFE_METHODS))
     init_redis(app, settings.REDIS_URL)
+    init_limits(app, auth.limit_key)
     init_storage(app)
     migrate.init_app(app, db)
     login_manager.init_app(app)
@@ -61,13 +65,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     init_pages(app)
     auth.init_app(app)
     videos.init_app(app)
-    tasks.init_app(app)
+    init_tasks(app)
     init_apidocs(app)
     init_doctor(app)
-
-    @app.before_request
-    def _read_only() -> None:
-        start_reading(request.method in {"GET", "HEAD"})
 
     return app
 

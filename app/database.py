@@ -106,8 +106,8 @@ def update_rows(statement: Update) -> int:
 def after_commit(action: Callable[[], None]) -> None:
     """Run the action once the current transaction is committed; forget it on a rollback.
 
-    The action must not use the database. What it raises is logged: the row is the truth, and the
-    reconciler finds work that nobody announced.
+    The action must not use the database. Should Redis or the disk refuse, that is logged: the row
+    is the truth, and the reconciler announces work and removes files that are left over.
     """
     db.session.info.setdefault("after_commit", []).append(action)
 
@@ -116,8 +116,8 @@ def _run_actions(session: Session) -> None:
     for action in session.info.pop("after_commit", []):
         try:
             action()
-        except RedisError as error:
-            log.warning("not announced, the reconciler will: %s", error)
+        except (RedisError, OSError) as error:
+            log.warning("left to the reconciler: %s", error)
 
 
 def _drop_actions(session: Session) -> None:

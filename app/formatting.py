@@ -1,6 +1,8 @@
-"""Lengths, sizes and dates as people read them."""
+"""Lengths, sizes and times as people read them, and times as programs do."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 
 def duration(seconds: float | None) -> str:
@@ -27,3 +29,8 @@ def bytesize(size: int | None) -> str:
 def date(moment: str) -> str:
     """The day of an RFC 3339 time."""
     return moment[:10]
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as RFC 3339 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -27,6 +27,7 @@ _WORDS = {
     "string_unicode": "This must be text.",
     "int_type": "This must be a whole number.",
     "bool_type": "This must be true or false.",
+    "literal_error": "This must be {expected}.",
 }
 
 

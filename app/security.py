@@ -94,7 +94,7 @@ def refuse_foreign_origin() -> None:
 
     A bearer token is never ambient, so a request that carries one may come from anywhere.
     """
-    if request.headers.get("Authorization", "").lower().startswith("bearer "):
+    if bearer_token() is not None:
         return
     origin = request.headers.get("Origin")
     if origin is not None:
@@ -104,6 +104,12 @@ def refuse_foreign_origin() -> None:
     elif request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}:
         return
     raise Forbidden("This request came from another site.", code="cross_origin")
+
+
+def bearer_token() -> str | None:
+    """The token in the request's `Authorization: Bearer …`, if it has that header."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _own_origin() -> str:

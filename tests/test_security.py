@@ -19,6 +19,8 @@ ARGUMENTS = {
     "name": "0.m4s",
     "video_id": 1,
     "id": 1,
+    "session_id": 1,
+    "token_id": 1,
     "filename": "css/videoflix.css",
 }
 

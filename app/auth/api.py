@@ -1,4 +1,4 @@
-"""Accounts as JSON: register, activate, log in and out, refresh, reset."""
+"""Signing up and in as JSON: register, activate, log in and out, refresh, reset."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import after_this_request, request
 
 from app.auth import identity, service, sessions
+from app.auth.callers import named_account
 from app.auth.cookies import clear_api_cookies, set_api_cookies
 from app.auth.models import SessionKind, User
 from app.auth.schemas import (
@@ -16,20 +17,22 @@ from app.auth.schemas import (
     LoginOut,
     MessageOut,
     NewPasswordIn,
-    Profile,
     RefreshOut,
     RegisterIn,
     RegisterOut,
     ResetIn,
 )
+from app.auth.tokens import Purpose
 from app.database import db, writing
 from app.errors import DomainError, InvalidInput, NotSignedIn
 from app.json_body import json_body
+from app.limits import guesses, mails
 
 api = APIBlueprint("auth_api", __name__, url_prefix="/api", tag="Accounts")
 
 
 @api.post("/register/")
+@mails(named_account, open_without_redis=True)
 @json_body(api, RegisterIn)
 @api.output(RegisterOut, status_code=201)
 def register(body: RegisterIn) -> dict[str, Any]:
@@ -43,16 +46,19 @@ def register(body: RegisterIn) -> dict[str, Any]:
 @api.get("/activate/<uid>/<token>/")
 @api.output(MessageOut)
 def activate(uid: str, token: str) -> dict[str, Any]:
-    """Confirm an address with the two parts of the mailed link."""
+    """Confirm an address, a first or a new one, with the two parts of the mailed link."""
     if request.method == "HEAD":
-        service.check_verification(uid, token)
-    else:
-        with writing():
-            service.verify(uid, token)
-    return {"message": "Your address is confirmed. You can sign in now."}
+        service.check_confirmation(uid, token)
+        return {"message": "This link works."}
+    with writing():
+        purpose = service.confirm(uid, token)
+    if purpose is Purpose.VERIFY:
+        return {"message": "Your address is confirmed. You can sign in now."}
+    return {"message": "Your new address is confirmed. Sign in with it from now on."}
 
 
 @api.post("/login/")
+@guesses(named_account)
 @json_body(api, LoginIn)
 @api.output(LoginOut)
 def login(body: LoginIn) -> dict[str, Any]:
@@ -60,7 +66,7 @@ def login(body: LoginIn) -> dict[str, Any]:
     begun = service.sign_in(body.email, body.password, SessionKind.API, client())
     sessions.end(identity.presented_sessions())
     access, refresh = identity.access_token(begun.session), service.refresh_token(begun.session)
-    answer = {"detail": "You are signed in.", "user": _person(begun.user)}
+    answer = {"detail": "You are signed in.", "user": person(begun.user)}
     db.session.commit()
     identity.forget_page_session()
     after_this_request(lambda response: set_api_cookies(response, access, refresh))
@@ -95,6 +101,7 @@ def refresh() -> dict[str, Any]:
 
 
 @api.post("/password_reset/")
+@mails(named_account)
 @json_body(api, ResetIn)
 @api.output(DetailOut)
 def request_reset(body: ResetIn) -> dict[str, Any]:
@@ -119,18 +126,11 @@ def confirm_reset(uid: str, token: str, body: NewPasswordIn) -> dict[str, Any]:
     return {"detail": "Your new password is set."}
 
 
-@api.get("/me/")
-@api.output(Profile)
-def me() -> dict[str, Any]:
-    """Tell who is signed in."""
-    user = identity.require_user()
-    return {**_person(user), "role": user.role}
-
-
 def client() -> service.Client:
     """Where this request comes from."""
     return service.Client(request.remote_addr or "", request.user_agent.string)
 
 
-def _person(user: User) -> dict[str, Any]:
+def person(user: User) -> dict[str, Any]:
+    """An account as its owner sees it after signing in, as `schemas.Person`."""
     return {"id": user.id, "username": user.username, "email": user.email}

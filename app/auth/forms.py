@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from flask import request
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
-from wtforms import Field, PasswordField, StringField
+from wtforms import Field, PasswordField, SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length
 
+from app.auth.models import TOKEN_NAME_LENGTH, USERNAME_LENGTH, Scope
 from app.auth.passwords import MAX_LENGTH
 from app.errors import InvalidInput
 
@@ -31,13 +33,21 @@ class Form(FlaskForm):
         """Only what a form sends is read: JSON has its own addresses."""
 
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
-            """The posted fields; None where nothing was posted."""
-            return request.form if request and request.method == "POST" else None
+            """The posted fields; None where nothing was posted, or for another form."""
+            posted = request and request.method == "POST" and formdata is not None
+            return request.form if posted else None
 
     def __init__(self, **kwargs: Any) -> None:
         FlaskForm.__init__(self, **kwargs)
         if "csrf_token" in self:  # a page has several forms, and ids are unique
             self["csrf_token"].id = f"{type(self).__name__.lower()}-csrf"
+
+    def with_ids(self, prefix: str) -> Self:
+        """The same form, its fields' ids unique on a page with several forms."""
+        for field in self:
+            field.id = f"{prefix}-{field.name}"
+            field.label.field_id = field.id
+        return self
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Whether all fields are right and the form was made by us for this browser."""
@@ -104,6 +114,61 @@ class ResetPasswordForm(Form):
 
     new_password = _password("New password", "Choose a password.", "new-password")
     confirm_password = _password("New password again", "Repeat your password.", "new-password")
+
+
+class ProfileForm(Form):
+    """The name that others see."""
+
+    username = StringField(
+        "Name",
+        [
+            _needed("Choose a name."),
+            Length(max=USERNAME_LENGTH, message=f"Use at most {USERNAME_LENGTH} characters."),
+        ],
+        render_kw={"autocomplete": "nickname", "maxlength": USERNAME_LENGTH},
+    )
+
+
+class NewAddressForm(Form):
+    """Another address for the account."""
+
+    email = _address("email")
+    current_password = _password("Your password", "Enter your password.", "current-password")
+
+
+class PasswordForm(ResetPasswordForm):
+    """A new password, twice, and the present one."""
+
+    current_password = _password(
+        "Present password", "Enter your present password.", "current-password"
+    )
+
+
+class TokenForm(Form):
+    """A new API token."""
+
+    name = StringField(
+        "What it is for",
+        [
+            _needed("Give it a name, so that you know it later."),
+            Length(max=TOKEN_NAME_LENGTH, message=f"Use at most {TOKEN_NAME_LENGTH} characters."),
+        ],
+        render_kw={"autocomplete": "off", "maxlength": TOKEN_NAME_LENGTH},
+    )
+    scope = SelectField(
+        "It may",
+        choices=[
+            SelectChoice(Scope.READ.value, "only read"),
+            SelectChoice(Scope.WRITE.value, "read and change"),
+        ],
+        default=Scope.READ.value,
+    )
+
+
+class DeleteAccountForm(Form):
+    """The proof that it is really the owner who deletes the account."""
+
+    password = _password("Your password", "Enter your password.", "current-password")
 
 
 class ButtonForm(Form):

@@ -1,8 +1,9 @@
 """Who is asking: the one place that decides it, for pages, API and streams alike.
 
-A bearer token decides alone (there are none yet, so it names nobody); then the pages' cookie; then
-the `access_token` cookie. Flask-Login asks here as well, through its request loader: what it would
-keep in the cookie names an account, ours names a session row that the server can end.
+A bearer token decides alone: an API token, or an access token that a script sends itself. Then the
+pages' cookie, then the `access_token` cookie. Flask-Login asks here as well, through its request
+loader: what it would keep in the cookie names an account, ours names a session row that the server
+can end.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from flask import current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 
-from app.auth import sessions, tokens
-from app.auth.models import Role, Session, User
+from app.auth import api_tokens, sessions, tokens
+from app.auth.models import ApiToken, Role, Scope, Session, User
 from app.auth.tokens import Purpose, TokenInvalid
 from app.database import writing
 from app.errors import Forbidden, NotSignedIn
-from app.security import SAFE_METHODS
+from app.security import SAFE_METHODS, bearer_token
 
 log = logging.getLogger(__name__)
 
@@ -45,22 +46,33 @@ class Credential(StrEnum):
 
     PAGE = "page"
     ACCESS = "access"
+    TOKEN = "token"  # noqa: S105 - a kind, not a secret
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking, in which session, and how they proved it."""
+    """Who is asking, and the row that their credential stands for: a session or an API token."""
 
     user: User
-    session: Session
+    row: Session | ApiToken
     credential: Credential
+
+    @property
+    def session(self) -> Session | None:
+        """The session, unless a program asks with its API token."""
+        return self.row if isinstance(self.row, Session) else None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the credential is good for more than reading."""
+        return not isinstance(self.row, ApiToken) or self.row.scope == Scope.WRITE
 
 
 def current_identity() -> Identity | None:
     """The identity of this request, found on the first call; None if there is none."""
     if _ENVIRON_KEY not in request.environ:
         found = _find()
-        if found is not None and sessions.is_stale(found.session):
+        if found is not None and _is_stale(found):
             _touch(found)
         request.environ[_ENVIRON_KEY] = found
     known: Identity | None = request.environ[_ENVIRON_KEY]
@@ -76,14 +88,33 @@ def current_user_or_none() -> User | None:
 def current_session_id() -> int | None:
     """The id of the session in which this request is made."""
     found = current_identity()
-    return found.session.id if found else None
+    return found.session.id if found and found.session else None
 
 
 def require_user() -> User:
-    """The person who is asking. Raises NotSignedIn."""
-    user = current_user_or_none()
-    if user is None:
+    """The person who is asking, with a credential that is good for this method.
+
+    Raises NotSignedIn, Forbidden `scope_needed`.
+    """
+    found = current_identity()
+    if found is None:
         raise NotSignedIn
+    if request.method not in SAFE_METHODS and not found.may_write:
+        raise Forbidden(
+            "This API token may only read. Make one with the scope “write”.", code="scope_needed"
+        )
+    return found.user
+
+
+def require_session() -> User:
+    """The person who is asking, signed in themselves and not through an API token.
+
+    For what must not be done with a token that leaked, such as making another one. Raises
+    NotSignedIn, Forbidden `session_needed`.
+    """
+    user = require_user()
+    if current_session_id() is None:
+        raise Forbidden("Sign in for this; an API token is not enough.", code="session_needed")
     return user
 
 
@@ -101,6 +132,17 @@ def require_role(role: Role) -> User:
     if not Role(user.role).includes(role):
         raise Forbidden("Your account may not do this.", code="role_needed")
     return user
+
+
+def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """A call of the API for people who are signed in: 401 before its body is even read."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        require_user()
+        return view(*args, **kwargs)
+
+    return guarded
 
 
 def login_required(
@@ -158,14 +200,26 @@ def access_token(of: Session) -> str:
 
 
 def _find() -> Identity | None:
-    if request.headers.get("Authorization", "").lower().startswith("bearer "):
-        return None  # never fall back to a cookie: the origin check lets bearer requests pass
+    bearer = bearer_token()
+    if bearer is not None:  # never fall back to a cookie: the origin check let it pass
+        return _of_bearer(bearer)
     secret = session.get(_PAGE_KEY)
     row = sessions.find_page(secret) if isinstance(secret, str) else None
     if row is not None:
         return Identity(row[1], row[0], Credential.PAGE)
+    return _of_access_token(request.cookies.get(ACCESS_COOKIE, ""))
+
+
+def _of_bearer(secret: str) -> Identity | None:
+    if not secret.startswith(api_tokens.PREFIX):
+        return _of_access_token(secret)
+    row = api_tokens.find(secret)
+    return Identity(row[1], row[0], Credential.TOKEN) if row is not None else None
+
+
+def _of_access_token(token: str) -> Identity | None:
     age = timedelta(minutes=current_app.config["ACCESS_MINUTES"])
-    claims = _session_token(Purpose.ACCESS, request.cookies.get(ACCESS_COOKIE, ""), age)
+    claims = _session_token(Purpose.ACCESS, token, age)
     row = sessions.find_api(*claims) if claims else None
     return Identity(row[1], row[0], Credential.ACCESS) if row is not None else None
 
@@ -185,19 +239,26 @@ def _session_token(
     return None
 
 
+def _is_stale(found: Identity) -> bool:
+    if isinstance(found.row, ApiToken):
+        return api_tokens.is_stale(found.row)
+    return sessions.is_stale(found.row)
+
+
 def _touch(found: Identity) -> None:
-    """Note the use of the session. A GET may do so too, and must not fail if the disk is full."""
+    """Note the credential's use. A GET may do so too, and must not fail if the disk is full."""
     if found.credential is Credential.PAGE:
         session.modified = True  # the browser keeps the cookie for as long as the row will live
-    session_id = found.session.id
+    touch = api_tokens.touch if found.credential is Credential.TOKEN else sessions.touch
+    row_id = found.row.id
     if request.method not in SAFE_METHODS:
-        sessions.touch(session_id)
+        touch(row_id)
         return
     try:
         with writing():
-            sessions.touch(session_id)
+            touch(row_id)
     except OperationalError as error:
-        log.warning("a session's use could not be noted", exc_info=error)
+        log.warning("a credential's use could not be noted", exc_info=error)
 
 
 def load_for_flask_login(_request: Any) -> User | None:

@@ -30,8 +30,43 @@ def post_reset(user: User, uid: str, token: str) -> OutgoingMail:
     return _post(user, "Choose a new password for Videoflix", "reset", link=link, hours=hours)
 
 
+def post_new_address(user: User, address: str, uid: str, token: str) -> OutgoingMail:
+    """The mail to a new address, with the link that makes it count.
+
+    It names nobody: what an account calls itself must not reach strangers.
+    """
+    link = _link("MAIL_LINK_VERIFY", "auth.verify", uid, token)
+    hours = current_app.config["VERIFY_HOURS"]
+    subject = "Confirm your new address for Videoflix"
+    return _post(user, subject, "new_address", to=address, link=link, hours=hours)
+
+
+def post_address_asked(user: User, address: str) -> OutgoingMail:
+    """The mail to the present address when another one was asked for."""
+    subject = "Your Videoflix address is about to change"
+    link = _page("account.show")
+    return _post(user, subject, "address_asked", address=address, link=link)
+
+
+def post_address_changed(user: User, old_address: str) -> OutgoingMail:
+    """The last mail to the old address, once the new one counts."""
+    subject = "Your Videoflix address has changed"
+    return _post(user, subject, "address_changed", to=old_address, address=user.email)
+
+
+def post_password_changed(user: User) -> OutgoingMail:
+    """The mail that tells the owner of a new password."""
+    link = _page("auth.forgot_password")
+    return _post(user, "Your Videoflix password has changed", "password_changed", link=link)
+
+
+def post_account_deleted(user: User) -> OutgoingMail:
+    """The last mail to somebody whose account is gone."""
+    return _post(user, "Your Videoflix account is deleted", "account_deleted")
+
+
 def post_known_address(user: User) -> OutgoingMail:
-    """The mail that tells the owner of an account that someone registered their address again."""
+    """The mail that tells the owner of an account that someone else gave their address."""
     return _post(
         user,
         "You already have a Videoflix account",
@@ -54,14 +89,20 @@ def post_nothing(address: str) -> None:
     db.session.flush()
 
 
-def _post(user: User, subject: str, template: str, **context: object) -> OutgoingMail:
-    """Put a mail into the outbox and announce it once the transaction is committed."""
-    if any(not line.isprintable() for line in (user.email, subject)):
+def _post(
+    user: User, subject: str, template: str, to: str | None = None, **context: object
+) -> OutgoingMail:
+    """Put a mail, to the account's address or another, into the outbox.
+
+    It is announced once the transaction is committed.
+    """
+    recipient = to or user.email
+    if any(not line.isprintable() for line in (recipient, subject)):
         raise ValueError("a line break in a mail header")
     context |= {"user": user, "site": current_app.config["PUBLIC_URL"], "subject": subject}
     templates = current_app.jinja_env  # a mail knows of no request
     mail = OutgoingMail(
-        recipient=user.email,
+        recipient=recipient,
         subject=subject,
         text=templates.get_template(f"mail/{template}.txt").render(context),
         html=templates.get_template(f"mail/{template}.html").render(context),

@@ -1,7 +1,8 @@
-"""People, their sessions, and the mails that wait to be sent to them."""
+"""People, their sessions and API tokens, and the mails that wait to be sent to them."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +11,9 @@ from sqlalchemy import Double, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, UtcDateTime, now
+
+USERNAME_LENGTH = 80
+TOKEN_NAME_LENGTH = 80
 
 
 class Role(StrEnum):
@@ -26,19 +30,31 @@ class Role(StrEnum):
 
 
 class User(UserMixin, Base):
-    """An account. `email` is stored as `auth.addresses.normal_email` writes it, so it is unique."""
+    """An account. `email` is stored as `auth.addresses.normal_email` writes it, so it is unique.
+
+    `pending_email` is the address that will take its place once the link sent there is used. Until
+    the address is confirmed, `created_at` is when registration was last begun: `UNVERIFIED_DAYS`
+    count from then.
+    """
 
     __tablename__ = "users"
     __table_args__ = ({"sqlite_autoincrement": True},)  # an id in a token never means someone new
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
-    username: Mapped[str] = mapped_column(String(80))
+    pending_email: Mapped[str | None] = mapped_column(String(254))
+    username: Mapped[str] = mapped_column(String(USERNAME_LENGTH))
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16), default=Role.MEMBER)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def initials(self) -> str:
+        """Up to two letters that stand for the person where there is no picture."""
+        words = [word for word in re.split(r"[\s._-]+", self.username) if word]
+        return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
 
     @property
     def is_verified(self) -> bool:
@@ -90,6 +106,28 @@ class Session(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     address: Mapped[str] = mapped_column(String(64), default="")
     agent: Mapped[str] = mapped_column(String(200), default="")
+
+
+class Scope(StrEnum):
+    """What an API token may do."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class ApiToken(Base):
+    """A token for a program, until it is withdrawn. Only the SHA-256 of its secret is kept."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(TOKEN_NAME_LENGTH))
+    scope: Mapped[str] = mapped_column(String(8))
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class OutgoingMail(Base):

@@ -1,4 +1,4 @@
-"""The accounts' pages. Opening one changes nothing; its button does."""
+"""The pages for signing up and in. Opening one changes nothing; its button does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import identity, service, sessions
 from app.auth.api import client
+from app.auth.callers import named_account
 from app.auth.cookies import clear_api_cookies
 from app.auth.errors import LinkExpired, LinkInvalid, WrongCredentials
 from app.auth.forms import (
@@ -18,15 +19,18 @@ from app.auth.forms import (
     ResetPasswordForm,
     require_button_form,
 )
-from app.auth.models import SessionKind, User
+from app.auth.models import SessionKind
 from app.auth.next_page import safe_next
+from app.auth.tokens import Purpose
 from app.database import db
 from app.errors import DomainError, InvalidInput
+from app.limits import guesses, mails
 
 pages = Blueprint("auth", __name__)
 
 
 @pages.route("/register", methods=["GET", "POST"])
+@mails(named_account, open_without_redis=True)
 def register() -> ResponseReturnValue:
     """Open an account."""
     if identity.current_user_or_none():
@@ -42,7 +46,7 @@ def register() -> ResponseReturnValue:
         else:
             db.session.commit()
             return render_template("auth/check_mail.html", email=email, purpose="verify")
-    return render_template("auth/register.html", form=form), _status(form)
+    return render_template("auth/register.html", form=form), status_of(form)
 
 
 @pages.route("/verify/<uid>/<token>", methods=["GET", "POST"])
@@ -51,16 +55,19 @@ def verify(uid: str, token: str) -> ResponseReturnValue:
     form = ButtonForm()
     try:
         if form.validate_on_submit():
-            service.verify(uid, token)
+            purpose = service.confirm(uid, token)
             db.session.commit()
-            return render_template("auth/verified.html")
-        service.check_verification(uid, token)
+            is_new = purpose is Purpose.NEW_ADDRESS
+            return render_template("auth/verified.html", new_address=is_new)
+        purpose, user = service.check_confirmation(uid, token)
     except (LinkInvalid, LinkExpired) as error:
         return _link_problem(error)
-    return render_template("auth/verify.html", form=form, uid=uid, token=token), _status(form)
+    address = user.pending_email if purpose is Purpose.NEW_ADDRESS else None
+    return render_template("auth/verify.html", form=form, new_address=address), status_of(form)
 
 
 @pages.route("/login", methods=["GET", "POST"])
+@guesses(named_account)
 def login() -> ResponseReturnValue:
     """Sign in."""
     following = safe_next(request.values.get("next"))
@@ -77,7 +84,7 @@ def login() -> ResponseReturnValue:
             db.session.commit()
             identity.remember_page_session(begun.secret)
             return clear_api_cookies(redirect(_after_login(following), 303))
-    return render_template("auth/login.html", form=form, next=following or ""), _status(form)
+    return render_template("auth/login.html", form=form, next=following or ""), status_of(form)
 
 
 @pages.post("/logout")
@@ -91,6 +98,7 @@ def logout() -> ResponseReturnValue:
 
 
 @pages.route("/forgot-password", methods=["GET", "POST"])
+@mails(named_account)
 def forgot_password() -> ResponseReturnValue:
     """Ask for a link that sets a new password."""
     form = ForgotPasswordForm()
@@ -102,7 +110,7 @@ def forgot_password() -> ResponseReturnValue:
         else:
             db.session.commit()
             return render_template("auth/check_mail.html", email=email, purpose="reset")
-    return render_template("auth/forgot_password.html", form=form), _status(form)
+    return render_template("auth/forgot_password.html", form=form), status_of(form)
 
 
 @pages.route("/reset-password/<uid>/<token>", methods=["GET", "POST"])
@@ -124,29 +132,11 @@ def reset_password(uid: str, token: str) -> ResponseReturnValue:
     except InvalidInput as error:
         form.refuse(error)
     page = render_template("auth/reset_password.html", form=form, uid=uid, token=token)
-    return page, _status(form)
-
-
-@pages.get("/account")
-@identity.login_required
-def account() -> ResponseReturnValue:
-    """Show one's own account."""
-    return render_template("auth/account.html", user=_shown(identity.require_user()))
+    return page, status_of(form)
 
 
 def _after_login(following: str | None) -> str:
     return following or url_for("videos.browse")
-
-
-def _shown(user: User) -> dict[str, object]:
-    """An account as the page shows it, its time as text."""
-    return {
-        "username": user.username,
-        "email": user.email,
-        "is_curator": user.is_curator,
-        "is_admin": user.is_admin,
-        "created_at": user.created_at.isoformat(timespec="seconds"),
-    }
 
 
 def _link_problem(error: DomainError) -> ResponseReturnValue:
@@ -154,6 +144,6 @@ def _link_problem(error: DomainError) -> ResponseReturnValue:
     return render_template("auth/link_problem.html", detail=error.detail), error.status
 
 
-def _status(form: Form) -> int:
+def status_of(form: Form) -> int:
     """400 for a form that comes back with something to correct."""
     return 400 if form.errors else 200

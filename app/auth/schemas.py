@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, Field, StringConstraints
+
+from app.auth.models import TOKEN_NAME_LENGTH
 from app.json_body import JsonBody
 
 
@@ -35,6 +38,45 @@ class NewPasswordIn(JsonBody):
     confirm_password: str
 
 
+class ProfileChange(JsonBody):
+    """What its owner may change; fields that are left out stay."""
+
+    username: str | None = Field(default=None, examples=["Ada Lovelace"])
+
+
+class PasswordChangeIn(JsonBody):
+    """The present password and a new one; `confirm_password` may be left out."""
+
+    current_password: str
+    new_password: str
+    confirm_password: str | None = None
+
+
+class NewAddressIn(JsonBody):
+    """The present password and the new address."""
+
+    current_password: str
+    email: str = Field(examples=["ada@example.org"])
+
+
+class DeleteAccountIn(JsonBody):
+    """The present password."""
+
+    password: str
+
+
+TokenName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TOKEN_NAME_LENGTH)
+]
+
+
+class TokenIn(JsonBody):
+    """A new API token: `read` is for GET and HEAD only."""
+
+    name: TokenName = Field(examples=["Living room"])
+    scope: Literal["read", "write"] = "read"
+
+
 class Address(BaseModel):
     """An account as far as anyone may know."""
 
@@ -52,7 +94,38 @@ class Person(BaseModel):
 class Profile(Person):
     """An account as its owner sees it."""
 
-    role: str
+    initials: str
+    role: str = Field(description="member, curator or admin.")
+    pending_email: str | None = Field(description="Counts once the link mailed there is opened.")
+    created_at: str
+
+
+class SessionOut(BaseModel):
+    """A place where one is signed in."""
+
+    id: int
+    kind: str = Field(description="page (session cookie) or api (access and refresh tokens).")
+    device: str
+    address: str
+    created_at: str
+    seen_at: str = Field(description="Last use, to five minutes.")
+    current: bool
+
+
+class TokenOut(BaseModel):
+    """An API token without its secret."""
+
+    id: int
+    name: str
+    scope: str
+    created_at: str
+    used_at: str | None = Field(description="Last use, to five minutes.")
+
+
+class TokenMadeOut(TokenOut):
+    """A new API token, and the only time that it is told."""
+
+    token: str
 
 
 class RegisterOut(BaseModel):

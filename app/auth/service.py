@@ -1,4 +1,4 @@
-"""Accounts: register, confirm, sign in and out, refresh, reset.
+"""Signing up and in: register, confirm an address, sign in, refresh, reset a password.
 
 Services flush, entry points commit. Those that hash a password end the transaction they are called
 in first (with a rollback: they come before any change) because hashing takes 50 ms and SQLite has
@@ -10,19 +10,17 @@ For an address with and without an account every function answers alike and take
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import mail, passwords, sessions, tokens
+from app.auth import api_tokens, links, mail, passwords, sessions, tokens
 from app.auth.addresses import NotAnAddress, normal_email, username_of
-from app.auth.errors import LinkExpired, LinkInvalid, WrongCredentials
-from app.auth.models import Role, Session, SessionKind, User
-from app.auth.tokens import Purpose, TokenExpired, TokenInvalid
+from app.auth.errors import LinkInvalid, WrongCredentials
+from app.auth.models import Session, SessionKind, User
+from app.auth.tokens import Purpose, TokenInvalid
 from app.database import db, now, update_rows
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import InvalidInput
 
 BAD_ADDRESS = "This is not an e-mail address."
 DIFFERENT = "The two passwords differ."
@@ -52,7 +50,7 @@ def register(email: str, password: str, confirmed_password: str) -> str:
     password, and its earlier links die: nobody can lie in wait with a password of their own.
     Raises InvalidInput.
     """
-    address, errors = _checked_address(email)
+    address, errors = checked_address(email)
     if wrong := passwords.problems(password, address):
         errors["password"] = wrong
     elif password != confirmed_password:
@@ -62,31 +60,49 @@ def register(email: str, password: str, confirmed_password: str) -> str:
 
     db.session.rollback()
     password_hash = passwords.hash_password(password)
-    user, is_new = _found_or_added(address, password_hash)
+    user, is_new = found_or_added(address, password_hash)
     if user.is_verified or not user.is_active:
         mail.post_known_address(user)
     else:
         if not is_new:
             user.password_hash = password_hash
+            user.created_at = now()
             db.session.flush()
-        _post_verification(user)
+        post_verification(user)
     return address
 
 
-def check_verification(uid: str, token: str) -> User:
-    """The account whose address this link would confirm; changes nothing.
+def check_confirmation(uid: str, token: str) -> tuple[Purpose, User]:
+    """Which address this link would confirm, a new account's or an account's new one, and whose.
 
-    Raises LinkInvalid, LinkExpired.
+    Changes nothing. Raises LinkInvalid, LinkExpired.
     """
-    return _linked_user(Purpose.VERIFY, uid, token)
+    try:
+        return Purpose.VERIFY, links.user_of(Purpose.VERIFY, uid, token)
+    except LinkInvalid:
+        return Purpose.NEW_ADDRESS, links.user_of(Purpose.NEW_ADDRESS, uid, token)
 
 
-def verify(uid: str, token: str) -> User:
-    """Confirm the address. Raises LinkInvalid, LinkExpired."""
-    user = check_verification(uid, token)
-    if not _changed(user, verified_at=now()):
+def confirm(uid: str, token: str) -> Purpose:
+    """Confirm the address; what it was for. Raises LinkInvalid, LinkExpired.
+
+    A new address takes the place of the old one, which is told.
+    """
+    purpose, user = check_confirmation(uid, token)
+    if purpose is Purpose.VERIFY:
+        if not change_as_read(user, verified_at=now()):
+            raise LinkInvalid
+        return purpose
+    old_address = user.email
+    try:
+        with db.session.begin_nested():
+            changed = change_as_read(user, email=user.pending_email, pending_email=None)
+    except IntegrityError:  # someone else has confirmed it since
+        raise LinkInvalid from None
+    if not changed:
         raise LinkInvalid
-    return user
+    mail.post_address_changed(user, old_address)
+    return purpose
 
 
 def sign_in(email: str, password: str, kind: SessionKind, client: Client) -> SignIn:
@@ -155,12 +171,12 @@ def request_reset(email: str) -> str:
 
     Raises InvalidInput where the text is no address.
     """
-    address, errors = _checked_address(email)
+    address, errors = checked_address(email)
     if errors:
         raise InvalidInput(errors)
     user = db.session.scalar(select(User).where(User.email == address))
     if user is not None and user.is_active:
-        mail.post_reset(user, *_link(Purpose.RESET, user))
+        mail.post_reset(user, *links.make(Purpose.RESET, user))
     else:
         mail.post_nothing(address)
     return address
@@ -171,7 +187,7 @@ def check_reset(uid: str, token: str) -> User:
 
     Raises LinkInvalid, LinkExpired.
     """
-    return _linked_user(Purpose.RESET, uid, token)
+    return links.user_of(Purpose.RESET, uid, token)
 
 
 def reset_password(
@@ -182,75 +198,41 @@ def reset_password(
     Raises LinkInvalid, LinkExpired, InvalidInput.
     """
     user = check_reset(uid, token)
-    errors = {}
-    if wrong := passwords.problems(new_password, user.email):
-        errors["new_password"] = wrong
-    elif new_password != confirm_password:
-        errors["confirm_password"] = [DIFFERENT]
-    if errors:
+    if errors := new_password_errors(new_password, confirm_password, user.email):
         raise InvalidInput(errors)
 
     db.session.rollback()
     password_hash = passwords.hash_password(new_password)
     user = check_reset(uid, token)
-    if not _changed(user, password_hash=password_hash, verified_at=user.verified_at or now()):
+    verified_at = user.verified_at or now()
+    if not change_as_read(
+        user, password_hash=password_hash, verified_at=verified_at, pending_email=None
+    ):
         raise LinkInvalid
     sessions.end_all(user.id, keep)
+    api_tokens.withdraw_all(user.id)  # who lost the password may not be the only one who knew it
+    mail.post_password_changed(user)
     return user
 
 
-def create_user(
-    email: str, password: str, *, role: Role = Role.MEMBER, verified: bool = False
-) -> User:
-    """Open an account for an operator; one that is not verified gets the mail with its link.
-
-    Raises InvalidInput, Conflict `email_taken`.
-    """
-    address, errors = _checked_address(email)
-    if wrong := passwords.problems(password, address):
-        errors["password"] = wrong
-    if errors:
-        raise InvalidInput(errors)
-    db.session.rollback()
-    user, is_new = _found_or_added(address, passwords.hash_password(password))
-    if not is_new:
-        raise Conflict(f"{address} has an account already.", code="email_taken")
-    user.role = role
-    user.verified_at = now() if verified else None
-    db.session.flush()
-    if not verified:
-        _post_verification(user)
-    return user
+def new_password_errors(new: str, again: str | None, address: str) -> dict[str, list[str]]:
+    """What is wrong with a new password, by field; `again` is None where it is not repeated."""
+    if wrong := passwords.problems(new, address):
+        return {"new_password": wrong}
+    if again is not None and again != new:
+        return {"confirm_password": [DIFFERENT]}
+    return {}
 
 
-def disable_user(email: str) -> User:
-    """Shut an account: its sessions end, and nobody signs in to it. Raises NotFound."""
-    try:
-        address = normal_email(email)
-    except NotAnAddress:
-        address = ""
-    user = db.session.scalars(select(User).where(User.email == address)).one_or_none()
-    if user is None:
-        raise NotFound(f"There is no account {email}.")
-    user.disabled_at = user.disabled_at or now()
-    sessions.end_all(user.id)
-    db.session.flush()
-    return user
-
-
-def users() -> list[User]:
-    """Every account, newest first."""
-    return list(db.session.scalars(select(User).order_by(User.id.desc())))
-
-
-def _checked_address(email: str) -> tuple[str, dict[str, list[str]]]:
+def checked_address(email: str) -> tuple[str, dict[str, list[str]]]:
+    """The one spelling of an address, and what is wrong with it, by field."""
     try:
         return normal_email(email), {}
     except NotAnAddress:
         return "", {"email": [BAD_ADDRESS]}
 
 
-def _found_or_added(address: str, password_hash: str) -> tuple[User, bool]:
+def found_or_added(address: str, password_hash: str) -> tuple[User, bool]:
     """The account with this address, and whether it was just added."""
     wanted = select(User).where(User.email == address)
     user = db.session.scalar(wanted)
@@ -265,48 +247,22 @@ def _found_or_added(address: str, password_hash: str) -> tuple[User, bool]:
     return user, True
 
 
-def _post_verification(user: User) -> None:
-    mail.post_verification(user, *_link(Purpose.VERIFY, user))
+def post_verification(user: User) -> None:
+    """Mail the link that confirms the account's address."""
+    mail.post_verification(user, *links.make(Purpose.VERIFY, user))
 
 
-def _state(purpose: Purpose, user: User) -> str:
-    """What using a link of this purpose changes, and what else must kill it."""
-    confirmed = user.is_verified if purpose is Purpose.VERIFY else None
-    return f"{user.email}|{user.password_hash}|{confirmed}"
-
-
-def _link(purpose: Purpose, user: User) -> tuple[str, str]:
-    return tokens.link_parts(purpose, user.id, _state(purpose, user))
-
-
-def _linked_user(purpose: Purpose, uid: str, token: str) -> User:
-    """The account that a link is about, if the link still holds."""
-    setting = "VERIFY_HOURS" if purpose is Purpose.VERIFY else "RESET_HOURS"
-    try:
-        user_id, fingerprint = tokens.read_link(
-            purpose, uid, token, timedelta(hours=current_app.config[setting])
-        )
-    except TokenExpired:
-        raise LinkExpired from None
-    except TokenInvalid:
-        raise LinkInvalid from None
-    user = db.session.get(User, user_id)
-    if user is None or not user.is_active:
-        raise LinkInvalid
-    if not tokens.same_state(purpose, fingerprint, _state(purpose, user)):
-        raise LinkInvalid
-    return user
-
-
-def _changed(user: User, **values: object) -> bool:
+def change_as_read(user: User, **values: object) -> bool:
     """Change the account if it is still as it was read; False if another call was faster."""
     as_read = User.verified_at.is_not(None) if user.is_verified else User.verified_at.is_(None)
     changed = update_rows(
         update(User)
         .where(
             User.id == user.id,
+            User.email == user.email,
             User.password_hash == user.password_hash,
             User.disabled_at.is_(None),
+            User.pending_email.is_not_distinct_from(user.pending_email),
             as_read,
         )
         .values(**values)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from app.auth.models import Session, SessionKind, User
@@ -22,6 +22,9 @@ ABSOLUTE_DAYS = 180
 
 TOUCH = timedelta(minutes=5)
 """How stale `seen_at` may be: a person's clicks cost one write in this time, not one each."""
+
+REMEMBER = timedelta(days=30)
+"""How long a session's row stays after its end, for its owner's data export."""
 
 
 def idle_limit() -> timedelta:
@@ -76,6 +79,41 @@ def touch(session_id: int) -> None:
     )
 
 
+def living(user_id: int) -> list[Session]:
+    """The account's sessions that have not ended, the one used last first."""
+    return list(
+        db.session.scalars(
+            select(Session)
+            .where(Session.user_id == user_id, *_alive())
+            .order_by(Session.seen_at.desc(), Session.id.desc())
+        )
+    )
+
+
+def all_of(user_id: int) -> list[Session]:
+    """Every session of the account that is still remembered, newest first."""
+    wanted = select(Session).where(Session.user_id == user_id).order_by(Session.id.desc())
+    return list(db.session.scalars(wanted))
+
+
+def forget_old() -> int:
+    """Remove sessions that ended, or reached a limit, over REMEMBER ago; how many."""
+    moment = now() - REMEMBER
+    removed = db.session.execute(
+        delete(Session)
+        .where(
+            or_(
+                Session.ended_at < moment,
+                Session.expires_at < moment,
+                Session.seen_at < moment - idle_limit(),
+            )
+        )
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(removed, CursorResult)  # noqa: S101 - a DELETE gives nothing else
+    return removed.rowcount
+
+
 def is_stale(session: Session) -> bool:
     """Whether it is time to touch the session."""
     return session.seen_at < now() - TOUCH
@@ -110,18 +148,21 @@ def end_all(user_id: int, keep: int | None = None) -> None:
     update_rows(wanted.values(ended_at=now()))
 
 
-def _find(*conditions: ColumnElement[bool]) -> tuple[Session, User] | None:
+def _alive() -> tuple[ColumnElement[bool], ...]:
+    """What is true of a session that has neither ended nor reached a limit."""
     moment: datetime = now()
+    return (
+        Session.ended_at.is_(None),
+        Session.expires_at > moment,
+        Session.seen_at > moment - idle_limit(),
+    )
+
+
+def _find(*conditions: ColumnElement[bool]) -> tuple[Session, User] | None:
     row = db.session.execute(
         select(Session, User)
         .join(User, User.id == Session.user_id)
-        .where(
-            *conditions,
-            Session.ended_at.is_(None),
-            Session.expires_at > moment,
-            Session.seen_at > moment - idle_limit(),
-            User.disabled_at.is_(None),
-        )
+        .where(*conditions, *_alive(), User.disabled_at.is_(None))
     ).first()
     return None if row is None else (row[0], row[1])
 

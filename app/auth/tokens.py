@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     """What a token is for; it is refused for anything else."""
 
     VERIFY = "verify"
+    NEW_ADDRESS = "new_address"
     RESET = "reset"
     ACCESS = "access"
     REFRESH = "refresh"

@@ -1,8 +1,8 @@
 """The worker pool of one machine: RQ workers in processes of their own, and the reconciler.
 
 The pool's own process does no work. It starts one worker for mails and as many as asked for films,
-starts again what dies (freeing what it held), reconciles every quarter of a minute, and hands back
-on SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
+starts again what dies (freeing what it held), reconciles every quarter of a minute, tidies accounts
+every hour, and hands back on SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 from flask import Flask, current_app
@@ -21,6 +22,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.auth.tidying import tidy
 from app.database import db, forget_connections
 from app.extensions import redis_client
 from app.media.binary import ffmpeg_binary
@@ -35,6 +37,7 @@ from app.tasks.reconcile import reconcile
 log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 15.0
+TIDY_SECONDS = 3600.0
 DRAIN_SECONDS = 8.0
 RESTART_SECONDS = 2.0
 """Pause before a worker that died at once is started again."""
@@ -57,11 +60,14 @@ class Pool:
         signal.signal(signal.SIGINT, self._stop)
         for name in self._queues:
             self._start(name)
-        due = 0.0
+        due = tidy_due = 0.0
         while not self._stopping:
             if time.monotonic() >= due:
-                self._reconcile()
+                self._safely(reconcile)
                 due = time.monotonic() + RECONCILE_SECONDS
+            if time.monotonic() >= tidy_due:
+                self._safely(_tidy)
+                tidy_due = time.monotonic() + TIDY_SECONDS
             self._replace_dead()
             time.sleep(0.2)
         self._drain()
@@ -87,12 +93,13 @@ class Pool:
             time.sleep(RESTART_SECONDS if process.exitcode else 0)
             self._start(queue_name)
 
-    def _reconcile(self) -> None:
+    def _safely(self, duty: Callable[[], None]) -> None:
+        """Do one of the pool's own duties; what fails is tried again at its next turn."""
         with self._app.app_context():
             try:
-                reconcile()
+                duty()
             except Exception:
-                log.warning("could not reconcile, trying again later", exc_info=True)
+                log.warning("%s failed, trying again later", duty.__name__, exc_info=True)
 
     def _release(self, pid: int) -> None:
         """Free what a dead worker held; should the database be away, its leases run out."""
@@ -113,6 +120,14 @@ class Pool:
                 process.kill()
                 process.join()
             self._release(pid)
+
+
+def _tidy() -> None:
+    """Remove accounts that were never confirmed, and sessions long ended."""
+    removed = tidy()
+    db.session.commit()
+    if any(removed.values()):
+        log.info("tidied", extra={"facts": removed})
 
 
 def _warm_up() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from apiflask import APIFlask
 
+from app.auth.belongings import register_belongings
 from app.videos.api import api
+from app.videos.belongings import Films
 from app.videos.cli import videos
 from app.videos.pages import pages
 from app.videos.stream import stream
@@ -16,3 +18,4 @@ def init_app(app: APIFlask) -> None:
     app.register_blueprint(pages)
     app.register_blueprint(stream)
     app.cli.add_command(videos)
+    register_belongings(app, "videos", Films())

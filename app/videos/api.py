@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request, url_for
 
-from app.auth.identity import require_user, require_verified
+from app.auth.identity import require_user, require_verified, signed_in
 from app.auth.models import User
 from app.database import db
 from app.errors import Conflict, Forbidden, NotFound
@@ -95,6 +95,7 @@ def upload_global() -> tuple[Response, int, dict[str, str]]:
 
 
 @api.patch("/local-videos/<int:video_id>/")
+@signed_in
 @api.output(VideoOut)
 @json_body(api, VideoChange)
 def change_video(video_id: int, body: VideoChange) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def change_video(video_id: int, body: VideoChange) -> dict[str, Any]:
 def delete_video(video_id: int) -> tuple[str, int]:
     """Delete a film with every file of it, also while it is being converted."""
     service.remove(_changeable(video_id, require_user()))
+    db.session.commit()
     return "", 204
 
 

@@ -12,8 +12,10 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
+from app.auth.admin import by_email
 from app.auth.models import User
 from app.database import db
+from app.errors import NotFound
 from app.media.sniff import SNIFF_BYTES, looks_like_film
 from app.videos import queries, service
 from app.videos.models import Video
@@ -42,7 +44,10 @@ def import_command(
     as_json: bool,
 ) -> None:
     """Copy films in from files or folders."""
-    user = _owner(owner)
+    try:
+        user = _owner(owner)
+    except NotFound as error:
+        raise click.ClickException(error.detail) from None
     user_id = user.id
     files = list(_films_in(paths))
     if not files:
@@ -101,20 +106,23 @@ def delete_command(video_id: int, as_json: bool) -> None:
     video = _found(video_id)
     title = video.title
     service.remove(video)
+    db.session.commit()
     click.echo(json.dumps({"deleted": video_id}) if as_json else f"Deleted {title}.")
 
 
 def _owner(email: str | None) -> User:
+    """Whose films they will be: the account named, else the first administrator."""
     if email is not None:
-        user = db.session.scalars(select(User).where(User.email == email.lower())).one_or_none()
+        user = by_email(email)
     else:
-        user = db.session.scalars(
+        first = db.session.scalars(
             select(User).where(User.role == "admin").order_by(User.id)
         ).first()
-    if user is None:
-        raise click.ClickException(
-            f"There is no account {email}." if email else "Name an owner: --owner EMAIL."
-        )
+        if first is None:
+            raise click.ClickException("Name an owner: --owner EMAIL.")
+        user = first
+    if not user.is_verified:
+        raise click.ClickException(f"{user.email} is not confirmed yet, and so owns no films.")
     return user
 
 

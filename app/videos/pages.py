@@ -147,6 +147,7 @@ def delete(id: int) -> BaseResponse:
         raise Forbidden("Only its owner or a curator may change this film.")
     title = video.title
     service.remove(video)
+    db.session.commit()
     flash(f"“{title}” was deleted.")
     return redirect(url_for("videos.my_videos"))
 

@@ -10,6 +10,7 @@ from flask import current_app
 
 from app.auth.models import User
 from app.database import now
+from app.formatting import rfc3339
 from app.videos import grants, queries
 from app.videos.models import Rendition, Status, Video
 from app.videos.names import CARD, POSTER, image_file
@@ -77,11 +78,6 @@ def describe_playback(video: Video, viewer: User, base: str | None = None) -> di
 def absolute(path: str) -> str:
     """An address below PUBLIC_URL."""
     return f"{current_app.config['PUBLIC_URL']}{path}"
-
-
-def rfc3339(moment: datetime) -> str:
-    """A time as RFC 3339 in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _describe(video: Video, rows: Sequence[Row], viewer: User, base: str) -> Described:

@@ -1,6 +1,4 @@
-"""Changing films: taking one in, changing what is said of it, removing it. Nothing here commits,
-except `remove`, whose files may only go once the rows are gone for good.
-"""
+"""Changing films: taking one in, changing what is said of it, removing it. Nothing here commits."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ def change(video: Video, wanted: VideoChange) -> None:
 
 
 def remove(video: Video) -> None:
-    """Remove the film's rows, commit, then remove its files.
+    """Remove the film's rows, and its files once that is committed. Flushes.
 
     Whoever still works on it loses the claim within a second and can write nothing meanwhile: its
     folder is gone.
@@ -53,8 +51,8 @@ def remove(video: Video) -> None:
     film = video.film
     lock_tasks(video.id)
     db.session.execute(delete(Video).where(Video.id == video.id))
-    db.session.commit()
-    storage().delete_film(film)
+    files = storage()
+    after_commit(lambda: files.delete_film(film))
 
 
 def _add(film: str, size: int, owner_id: int, details: VideoDetails, is_global: bool) -> Video:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from app.auth import service
+from app.auth import admin
 from app.auth.models import OutgoingMail, Role, Session
 from app.database import db, now
 
@@ -69,7 +69,7 @@ def add(app: APIFlask) -> Add:
     def create(email: str = "ada@example.com", **how: Any) -> int:
         how = {"verified": True, "role": Role.MEMBER} | how
         with app.app_context():
-            user = service.create_user(email, PASSWORD, **how)
+            user = admin.create_user(email, PASSWORD, **how)
             db.session.commit()
             return user.id
 

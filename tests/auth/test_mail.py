@@ -12,7 +12,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.auth import mail, service
+from app.auth import admin, mail, service
 from app.auth.models import OutgoingMail, User
 from app.database import db
 from app.extensions import redis_client
@@ -61,7 +61,7 @@ def test_links_may_point_at_another_front_end(settings: Settings, app: APIFlask)
         )
     )
     with other.app_context():
-        user = service.create_user("ada@example.com", PASSWORD)
+        user = admin.create_user("ada@example.com", PASSWORD)
         db.session.commit()
         for post, path in ((mail.post_verification, "activate"), (mail.post_reset, "reset")):
             row = post(user, "MQ", "a.b-c_d")
@@ -110,11 +110,11 @@ def test_the_message_is_plain_mime(app: APIFlask, add: Add, outbox: Outbox) -> N
 
 def test_mails_are_announced_after_the_commit_only(app: APIFlask) -> None:
     with app.app_context():
-        service.create_user("ada@example.com", PASSWORD)
+        admin.create_user("ada@example.com", PASSWORD)
         assert queue(MAIL).count == 0
         db.session.rollback()
         assert queue(MAIL).count == 0
-        service.create_user("ada@example.com", PASSWORD)
+        admin.create_user("ada@example.com", PASSWORD)
         db.session.commit()
         (job,) = queue(MAIL).jobs
         mail_id = db.session.scalars(db.select(OutgoingMail.id)).one()

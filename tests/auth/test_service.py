@@ -14,7 +14,7 @@ from flask import redirect
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
-from app.auth import identity, passwords, service, sessions
+from app.auth import admin, identity, passwords, sessions
 from app.auth.models import Session, User
 from app.database import db, now
 from app.errors import Forbidden, InvalidInput
@@ -185,5 +185,5 @@ def test_who_is_not_verified_or_posts_unknown(app: APIFlask, add: Add, change: C
 
 def test_an_operator_hears_of_every_wrong_field(app: APIFlask) -> None:
     with app.app_context(), pytest.raises(InvalidInput) as caught:
-        service.create_user("nonsense", "short12")
+        admin.create_user("nonsense", "short12")
     assert set(caught.value.errors) == {"email", "password"}

@@ -86,6 +86,25 @@ function startDates() {
     const moment = new Date(time.dateTime);
     if (!Number.isNaN(moment.getTime())) time.textContent = day.format(moment);
   }
+  const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of document.querySelectorAll("time[data-time]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.getTime())) time.textContent = minute.format(moment);
+  }
+}
+
+function startCopying() {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", async () => {
+      const text = button.parentElement.querySelector("[data-copy-text]");
+      try {
+        await navigator.clipboard.writeText(text.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(text); // not allowed here: leave it to the keyboard
+      }
+    });
+  }
 }
 
 startBar();
@@ -93,5 +112,6 @@ startMenu();
 startTheme();
 startForms();
 startDates();
+startCopying();
 startRows();
 startPreviews();
