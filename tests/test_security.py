@@ -22,6 +22,7 @@ ARGUMENTS = {
     "session_id": 1,
     "token_id": 1,
     "filename": "css/videoflix.css",
+    "resolution": "720p",
 }
 
 

@@ -101,8 +101,9 @@ def change_password() -> ResponseReturnValue:
 @identity.login_required
 def end_session(id: int) -> ResponseReturnValue:
     """End one session."""
+    user = identity.require_session()
     require_button_form()
-    profile.end_session(identity.require_user().id, id)
+    profile.end_session(user.id, id)
     db.session.commit()
     return _done("sessions", "That device is signed out.")
 
@@ -111,18 +112,20 @@ def end_session(id: int) -> ResponseReturnValue:
 @identity.login_required
 def end_all_sessions() -> ResponseReturnValue:
     """Sign out everywhere, here too."""
+    user = identity.require_session()
     require_button_form()
-    sessions.end_all(identity.require_user().id)
+    sessions.end_all(user.id)
     db.session.commit()
     identity.forget_page_session()
     flash("You are signed out everywhere.")
-    return clear_api_cookies(redirect(url_for("auth.login"), 303))
+    return clear_api_cookies(redirect("/", 303))
 
 
 @pages.post("/tokens")
 @identity.login_required
 def create_token() -> ResponseReturnValue:
     """Make an API token, and show it this once."""
+    identity.require_session()
     form = TokenForm()
     made: list[str] = []
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from apiflask import APIBlueprint
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import admin, identity, profile
@@ -14,22 +15,29 @@ from app.database import db
 from app.errors import Conflict, DomainError
 from app.formatting import rfc3339
 
-pages = Blueprint("admin", __name__, url_prefix="/admin")
+pages = APIBlueprint("admin", __name__, url_prefix="/admin", enable_openapi=False)
+"""Not a plain blueprint: APIFlask's description stumbles over one that has a `before_request`."""
+
+
+@pages.before_request
+def _administrators_only() -> ResponseReturnValue | None:
+    """Nothing below /admin is for anyone else, whatever is added."""
+    if identity.current_user_or_none() is None:
+        return identity.to_login()
+    identity.require_role(Role.ADMIN)
+    return None
 
 
 @pages.get("")
-@identity.login_required
 def start() -> ResponseReturnValue:
     """Go to what administrators look at first."""
-    identity.require_role(Role.ADMIN)
     return redirect(url_for("admin.users"))
 
 
 @pages.get("/users")
-@identity.login_required
 def users() -> ResponseReturnValue:
     """Find accounts by address, name and state."""
-    me = identity.require_role(Role.ADMIN)
+    me = identity.require_user()
     text = request.args.get("q", "")[:254].strip()
     state = request.args.get("state")
     state = state if state in admin.STATES else None
@@ -46,7 +54,6 @@ def users() -> ResponseReturnValue:
 
 
 @pages.post("/users/<int:id>/role")
-@identity.login_required
 def promote(id: int) -> ResponseReturnValue:
     """Give an account another role."""
     try:
@@ -57,41 +64,36 @@ def promote(id: int) -> ResponseReturnValue:
 
 
 @pages.post("/users/<int:id>/disable")
-@identity.login_required
 def disable(id: int) -> ResponseReturnValue:
     """Shut an account."""
     return _act(id, admin.disable, "{} is signed out and cannot sign in.")
 
 
 @pages.post("/users/<int:id>/enable")
-@identity.login_required
 def enable(id: int) -> ResponseReturnValue:
     """Open a shut account again."""
     return _act(id, admin.enable, "{} can sign in again.")
 
 
 @pages.post("/users/<int:id>/resend")
-@identity.login_required
 def resend(id: int) -> ResponseReturnValue:
     """Mail a fresh link that confirms the address."""
     return _act(id, admin.resend, "A new link is on its way to {}.")
 
 
 @pages.post("/users/<int:id>/delete")
-@identity.login_required
 def delete(id: int) -> ResponseReturnValue:
     """Delete an account with everything in it."""
     return _act(id, profile.delete_account, "{} is deleted, with all its films.")
 
 
 def _act(user_id: int, act: Callable[[User], None], said: str) -> ResponseReturnValue:
-    """Do it for an administrator who pressed our button, say so, go back to the list."""
-    me = identity.require_role(Role.ADMIN)
+    """Do it for the administrator who pressed our button, say so, go back to the list."""
     require_button_form()
     user = admin.by_id(user_id)
     address = user.email
     try:
-        if user.id == me.id:
+        if user.id == identity.require_user().id:
             raise Conflict("This is your own account. Change it under Account.")
         act(user)
     except Conflict as error:

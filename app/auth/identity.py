@@ -136,10 +136,20 @@ def require_role(role: Role) -> User:
 
 def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """A call of the API for people who are signed in: 401 before its body is even read."""
+    return _first(require_user, view)
 
+
+def in_person(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """A call of the API that no API token may make, refused before its body is even read."""
+    return _first(require_session, view)
+
+
+def _first(
+    require: Callable[[], User], view: Callable[P, ResponseReturnValue]
+) -> Callable[P, ResponseReturnValue]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        require_user()
+        require()
         return view(*args, **kwargs)
 
     return guarded
@@ -152,14 +162,19 @@ def login_required(
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if current_user_or_none() is not None:
-            return view(*args, **kwargs)
-        if request.method not in SAFE_METHODS:
-            return redirect(url_for("auth.login"), 303)
-        wanted = request.full_path if request.query_string else request.path
-        return redirect(url_for("auth.login", next=wanted))
+        if current_user_or_none() is None:
+            return to_login()
+        return view(*args, **kwargs)
 
     return guarded
+
+
+def to_login() -> ResponseReturnValue:
+    """The way to the sign-in page, and back here afterwards if this is a page."""
+    if request.method not in SAFE_METHODS:
+        return redirect(url_for("auth.login"), 303)
+    wanted = request.full_path if request.query_string else request.path
+    return redirect(url_for("auth.login", next=wanted))
 
 
 def remember_page_session(secret: str) -> None:

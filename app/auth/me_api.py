@@ -133,7 +133,7 @@ def list_tokens() -> Response:
 
 
 @api.post("/tokens/")
-@identity.signed_in
+@identity.in_person
 @json_body(api, TokenIn)
 @api.output(TokenMadeOut, status_code=201)
 def create_token(body: TokenIn) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from app.auth.belongings import register_belongings
 from app.videos.api import api
 from app.videos.belongings import Films
 from app.videos.cli import videos
+from app.videos.legacy import api as legacy_api
 from app.videos.pages import pages
 from app.videos.stream import stream
 
@@ -15,6 +16,7 @@ from app.videos.stream import stream
 def init_app(app: APIFlask) -> None:
     """Register the blueprints and the commands."""
     app.register_blueprint(api)
+    app.register_blueprint(legacy_api)
     app.register_blueprint(pages)
     app.register_blueprint(stream)
     app.cli.add_command(videos)

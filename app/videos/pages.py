@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.auth.forms import require_button_form
 from app.auth.identity import login_required, require_user, require_verified
 from app.database import db
-from app.errors import Conflict, DomainError, Forbidden
+from app.errors import DomainError, Forbidden
 from app.videos import policy, queries, service
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
 from app.videos.uploads import receive_form
@@ -126,9 +126,7 @@ def film(id: int) -> str:
 def watch(id: int) -> str:
     """The player."""
     user = require_user()
-    video = queries.visible(id, user)
-    if not policy.may_watch(user, video):
-        raise Conflict("This film cannot be watched yet. It is still being prepared.")
+    video = queries.to_watch(id, user)
     return render_template(
         "videos/watch.html",
         video=describe(video, user, HERE),

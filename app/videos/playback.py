@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,9 +49,23 @@ def open_film(grant_text: str) -> tuple[Video, User]:
     return found[0], found[1]
 
 
-def master(grant_text: str, grid_id: int) -> str:
-    """The master playlist. Raises NotFound."""
+def grid_of(video_id: int) -> int:
+    """The id of the film's grid. Raises NotFound while there is none."""
+    found = db.session.scalar(select(Grid.id).where(Grid.video_id == video_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def master(grant_text: str, grid_id: int, lines: int | None = None) -> str:
+    """The master playlist; with `lines`, of the one picture row nearest to so many lines.
+
+    Raises NotFound.
+    """
     _, plan = _plan_of(grant_text, grid_id)
+    if lines is not None and plan.video:
+        nearest = min(plan.video, key=lambda row: abs(min(row.width, row.height) - lines))
+        plan = replace(plan, video=(nearest,))
     measured = db.session.execute(
         select(Rendition.name, Rendition.peak_bitrate, Rendition.average_bitrate).where(
             Rendition.grid_id == grid_id, Rendition.peak_bitrate.is_not(None)

@@ -16,6 +16,9 @@ from app.videos.models import Rendition, Status, Video
 from app.videos.names import CARD, POSTER, image_file
 from app.videos.queries import Row
 
+NO_CATEGORY = "Other"
+"""What existing front ends show films under that have no category: they want a text."""
+
 Described = dict[str, Any]
 """A film as `schemas.VideoOut`."""
 
@@ -34,6 +37,22 @@ def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None)
     rows = queries.rows_of([video.id for video in videos])
     begin = current_app.config["PUBLIC_URL"] if base is None else base
     return [_describe(video, rows.get(video.id, []), viewer, begin) for video in videos]
+
+
+def describe_for_front_ends(videos: Sequence[Video], viewer: User) -> list[dict[str, Any]]:
+    """Films as existing Videoflix front ends know them, as `schemas.LegacyVideoOut`."""
+    base = current_app.config["PUBLIC_URL"]
+    return [
+        {
+            "id": video.id,
+            "created_at": rfc3339(video.created_at),
+            "title": video.title,
+            "description": video.description,
+            "thumbnail_url": _pictures(video, viewer, base)[0],
+            "category": video.category or NO_CATEGORY,
+        }
+        for video in videos
+    ]
 
 
 def describe_grid(video: Video) -> dict[str, Any]:
@@ -81,11 +100,7 @@ def absolute(path: str) -> str:
 
 
 def _describe(video: Video, rows: Sequence[Row], viewer: User, base: str) -> Described:
-    thumbnail = poster = None
-    if video.has_images:
-        text, _ = grants.issue(video.id, viewer.id)
-        thumbnail = f"{base}/stream/{text}/{image_file(CARD)}"
-        poster = f"{base}/stream/{text}/{image_file(POSTER)}"
+    thumbnail, poster = _pictures(video, viewer, base)
     progress = _progress(video, rows)
     return {
         "id": video.id,
@@ -122,6 +137,15 @@ def _describe(video: Video, rows: Sequence[Row], viewer: User, base: str) -> Des
         "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
         "subtitles": [],
     }
+
+
+def _pictures(video: Video, viewer: User, base: str) -> tuple[str | None, str | None]:
+    """Addresses of the small and the large picture, with this person's own grant."""
+    if not video.has_images:
+        return None, None
+    text, _ = grants.issue(video.id, viewer.id)
+    card, poster = (f"{base}/stream/{text}/{image_file(name)}" for name in (CARD, POSTER))
+    return card, poster
 
 
 def _audio(rendition: Rendition) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from app.auth.models import User
 from app.database import db, epoch_now
-from app.errors import NotFound
+from app.errors import Conflict, Forbidden, NotFound
 from app.media.grid import Plan
 from app.videos import policy
 from app.videos.models import Cell, Grid, Rendition, Task, Video
@@ -52,6 +52,13 @@ def owned(user: User, *, limit: int, before: int | None = None) -> Page:
     return _page(_films().where(Video.owner_id == user.id), limit, before)
 
 
+def watchable(user: User) -> Sequence[Video]:
+    """Every film that this person may watch, newest first, in one statement."""
+    return db.session.scalars(
+        select(Video).where(policy.watchable(user)).order_by(Video.id.desc())
+    ).all()
+
+
 def everything(*, limit: int, before: int | None = None) -> Page:
     """Every film, for operators."""
     return _page(_films(), limit, before)
@@ -74,6 +81,21 @@ def visible(video_id: int, user: User) -> Video:
     if video is None or not policy.may_see(user, video):
         raise NotFound("There is no such film.")
     return video
+
+
+def to_watch(video_id: int, user: User) -> Video:
+    """A film that this person may watch now.
+
+    Raises NotFound, Conflict `not_playable`, and Forbidden to who may know of it but not watch it.
+    """
+    video = visible(video_id, user)
+    if policy.may_watch(user, video):
+        return video
+    if video.playable:
+        raise Forbidden("Only its owner may watch this film.")
+    raise Conflict(
+        "This film cannot be watched yet. It is still being prepared.", code="not_playable"
+    )
 
 
 def find(video_id: int) -> Video | None:

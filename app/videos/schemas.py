@@ -90,6 +90,17 @@ class VideoOut(BaseModel):
     subtitles: list[SubtitleRow]
 
 
+class LegacyVideoOut(BaseModel):
+    """A film as existing Videoflix front ends know it."""
+
+    id: int
+    created_at: str
+    title: str
+    description: str
+    thumbnail_url: str | None
+    category: str
+
+
 class GridRow(BaseModel):
     """A row of the grid; cells are 0 empty, 1 being filled, 2 filled; starts are in seconds."""
 

@@ -11,7 +11,7 @@ from app.videos.names import CARD, POSTER
 
 stream = Blueprint("stream", __name__, url_prefix="/stream/<grant>")
 
-_FOREVER = "private, max-age=31536000, immutable"
+FOREVER = "private, max-age=31536000, immutable"
 """A published segment never changes: its grid would be another."""
 
 _HOUR = "private, max-age=3600"
@@ -23,34 +23,36 @@ _TYPES = {".m4s": "video/iso.segment", ".mp4": "video/mp4", ".jpg": "image/jpeg"
 @stream.get("/<int:grid>/master.m3u8")
 def master(grant: str, grid: int) -> Response:
     """The master playlist."""
-    return _playlist(playback.master(grant, grid))
+    return playlist_answer(playback.master(grant, grid))
 
 
 @stream.get("/<int:grid>/<row>/index.m3u8")
 def media(grant: str, grid: int, row: str) -> Response:
     """A row's playlist."""
-    return _playlist(playback.media(grant, grid, row))
+    return playlist_answer(playback.media(grant, grid, row))
 
 
 @stream.get("/<int:grid>/<row>/<name>")
 def segment(grant: str, grid: int, row: str, name: str) -> Response:
     """A segment, or the init segment."""
-    return _file(playback.segment(grant, grid, row, name), _FOREVER)
+    return file_answer(playback.segment(grant, grid, row, name), FOREVER)
 
 
 @stream.get(f"/images/<any({POSTER!r}, {CARD!r}):name>")
 def image(grant: str, name: str) -> Response:
     """A picture."""
-    return _file(playback.image(grant, name), _HOUR)
+    return file_answer(playback.image(grant, name), _HOUR)
 
 
-def _playlist(text: str) -> Response:
+def playlist_answer(text: str) -> Response:
+    """A playlist, to be asked for again each time."""
     answer = Response(text, content_type=_PLAYLIST)
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer
 
 
-def _file(path: Path, cache: str) -> Response:
+def file_answer(path: Path, cache: str) -> Response:
+    """A file of a film, with ranges and an ETag, inert whatever is in it."""
     answer = send_file(path, mimetype=_TYPES[path.suffix], conditional=True, etag=True)
     answer.headers["Cache-Control"] = cache
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
