@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from apiflask import APIBlueprint
 from flask import request
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+)
 from pydantic import model_validator as pydantic_model_validator
+from pydantic_core import PydanticCustomError
 
 from app.errors import DomainError, InvalidInput
 
@@ -31,6 +38,16 @@ _WORDS = {
 }
 
 
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("string_nul", "This must not contain a zero character")
+    return text
+
+
+StorableText = Annotated[str, AfterValidator(_storable)]
+"""Text that any database can keep: PostgreSQL has no way to store U+0000."""
+
+
 class UnsupportedMediaType(DomainError):
     """The body is of a kind that this address does not take."""
 
@@ -46,8 +63,6 @@ class JsonBody(BaseModel):
     @pydantic_model_validator(mode="wrap")
     @classmethod
     def _in_plain_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(data, dict):
-            raise DomainError("Send a JSON object.")
         try:
             return handler(data)
         except ValidationError as error:
@@ -75,9 +90,11 @@ def json_body(blueprint: APIBlueprint, model: type[JsonBody]) -> Callable[[View]
             if not request.is_json:
                 raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
             try:
-                request.get_json()
+                body = request.get_json()
             except RecursionError:
                 raise DomainError("This JSON is nested too deeply.") from None
+            if not isinstance(body, dict):
+                raise DomainError("Send a JSON object.")
             return checked(*args, **kwargs)
 
         return with_json

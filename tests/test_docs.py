@@ -38,6 +38,13 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_a_test_that_is_named_exists() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text()):
+            source = (ROOT / path).read_text()
+            assert not name or f"def {name}(" in source, f"{page.name}: {path}::{name}"
+
+
 def test_no_lock_file_carries_a_registrys_address() -> None:
     for name in ("package-lock.json", "constraints.txt", "requirements.txt"):
         assert "://" not in re.sub(r'"(url|license)": ".*"', "", (ROOT / name).read_text()), name

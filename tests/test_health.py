@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Callable
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient, FlaskCliRunner
 from redis import Redis
+from sqlalchemy import select
 
+from app.auth.models import OutgoingMail
+from app.database import db
 from app.observability import JsonFormatter, TextFormatter, request_id, without_secrets
+from tests.conftest import PASSWORD
 
 
 def test_every_part_is_named(client: FlaskClient) -> None:
@@ -70,6 +76,39 @@ def test_an_id_goes_from_request_to_log_and_answer(
 )
 def test_no_secret_of_a_path_is_logged(path: str, shown: str) -> None:
     assert without_secrets(path) == shown
+
+
+def test_no_secret_of_an_account_is_logged(
+    app: APIFlask, client: FlaskClient, work: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """From registering to a reset: neither passwords nor tokens, nor mailed links."""
+    caplog.set_level(logging.DEBUG)
+    secrets = [PASSWORD, "a wrong guess", "a new sentence"]
+    new = {"email": "ada@example.org", "password": PASSWORD, "confirmed_password": PASSWORD}
+    client.post("/api/register/", json=new)
+    client.post("/api/password_reset/", json={"email": "ada@example.org"})
+    with app.app_context():
+        mails = list(db.session.scalars(select(OutgoingMail.text).order_by(OutgoingMail.id)))
+    links = [re.findall(r"http\S+/(\S+)/(\S+)", text)[0] for text in mails]
+    secrets += [token for _, token in links]
+    client.get("/api/activate/{}/{}/".format(*links[0]))
+    client.get("/verify/{}/{}".format(*links[0]))
+    client.post("/api/login/", json=new | {"password": "a wrong guess"})
+    client.post("/api/login/", json=new)
+    client.post("/api/token/refresh/")
+    made = client.post("/api/me/tokens/", json={"name": "Lamp"}).json["token"]
+    client.get("/api/me/", headers={"Authorization": f"Bearer {made}"})
+    cookies = [client.get_cookie(name) for name in ("access_token", "refresh_token")]
+    secrets += [made, *(cookie.value for cookie in cookies if cookie)]
+    client.get("/account?token=x")
+    body = {"new_password": "a new sentence", "confirm_password": "a new sentence"}
+    client.post("/api/password_confirm/{}/{}/".format(*links[1]), json=body)
+    work()
+    assert len(secrets) == 8
+    lines = caplog.text + str([record.__dict__ for record in caplog.records])
+    assert "/api/login/" in lines
+    for secret in secrets:
+        assert secret not in lines
 
 
 def test_input_stays_one_line_of_log() -> None:

@@ -82,6 +82,21 @@ def test_every_answer_carries_the_headers(app: APIFlask, client: FlaskClient) ->
                 assert "no-store" in answer.headers["Cache-Control"], path
 
 
+def test_the_content_policy_allows_nothing_inline_and_no_frame(client: FlaskClient) -> None:
+    policy = client.get("/login").headers["Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["object-src"] == rules["base-uri"] == "'none'"
+    assert rules["frame-ancestors"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_https_is_told_to_stay(app: APIFlask, client: FlaskClient, scheme: str) -> None:
+    app.config["PUBLIC_URL"] = f"{scheme}://localhost"
+    told = client.get("/login").headers.get("Strict-Transport-Security", "")
+    assert ("max-age=31536000" in told) == (scheme == "https")
+
+
 def test_nothing_private_answers_a_stranger(app: APIFlask, client: FlaskClient) -> None:
     public = {"/", "/login", "/register", "/forgot-password", "/healthz", "/readyz"}
     public |= {"/api/openapi.json", "/api/docs/", "/static/css/videoflix.css"}

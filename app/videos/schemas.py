@@ -6,16 +6,18 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from app.json_body import JsonBody
+from app.json_body import JsonBody, StorableText
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH
 
 Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
+    StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
 ]
 Description = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_LENGTH)
+    StorableText, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_LENGTH)
 ]
-Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=CATEGORY_LENGTH)]
+Category = Annotated[
+    StorableText, StringConstraints(strip_whitespace=True, max_length=CATEGORY_LENGTH)
+]
 
 
 class Owner(BaseModel):

@@ -8,6 +8,7 @@ from sqlalchemy import delete
 
 from app.auth.models import User
 from app.database import after_commit, db
+from app.errors import NotSignedIn
 from app.observability import request_id
 from app.storage import Incoming, storage
 from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
@@ -20,7 +21,13 @@ from app.videos.schemas import VideoChange, VideoDetails
 def take_in(
     received: Incoming, size: int, owner_id: int, details: VideoDetails, *, is_global: bool = False
 ) -> Video:
-    """Make received bytes a film and announce its planning after the commit. Flushes."""
+    """Make received bytes a film and announce its planning after the commit. Flushes.
+
+    Raises NotSignedIn where the account was shut or deleted while they came in.
+    """
+    owner = db.session.get(User, owner_id)
+    if owner is None or not owner.is_active:
+        raise NotSignedIn("Your account is no longer open.")
     film = new_film()
     received.keep(film)
     return _add(film, size, owner_id, details, is_global)

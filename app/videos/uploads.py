@@ -22,6 +22,7 @@ from app.formatting import bytesize
 from app.json_body import field_errors
 from app.media.sniff import SNIFF_BYTES, looks_like_film
 from app.storage import Incoming, storage
+from app.videos.models import TITLE_LENGTH
 from app.videos.schemas import VideoDetails
 
 FORM_OVERHEAD_BYTES = 2**20
@@ -163,10 +164,11 @@ def too_large() -> TooLarge:
 
 
 def title_from(filename: str) -> str:
-    """A title out of a file's name: without folders and ending, underscores as spaces."""
+    """A title out of a file's name: without folders and ending, one line, underscores as spaces."""
     name = PureWindowsPath(PurePosixPath(filename).name).name
     stem = name.rsplit(".", 1)[0] or name
-    return " ".join(stem.replace("_", " ").split())[:200] or "Untitled"
+    readable = "".join(sign if sign.isprintable() and sign != "_" else " " for sign in stem)
+    return " ".join(readable.split())[:TITLE_LENGTH] or "Untitled"
 
 
 def _parse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,12 +74,33 @@ def test_links_may_point_at_another_front_end(settings: Settings, app: APIFlask)
         other.extensions["redis"].close()
 
 
-def test_a_name_with_markup_is_inert(app: APIFlask) -> None:
+def test_every_mail_has_two_parts_in_which_a_name_is_inert(app: APIFlask) -> None:
     with app.app_context():
-        user = User(email="ada@example.com", username="<img src=x onerror=alert(1)>")
-        row = mail.post_verification(user, "MQ", "token")
-        assert "<img" not in row.html
-        assert "&lt;img" in row.html
+        name = "<img src=x onerror=alert(1)>"
+        user = User(email="ada@example.com", username=name)
+        rows = [
+            mail.post_verification(user, "MQ", "token"),
+            mail.post_reset(user, "MQ", "token"),
+            mail.post_known_address(user),
+            mail.post_new_address(user, "new@example.org", "MQ", "token"),
+            mail.post_address_asked(user, "new@example.org"),
+            mail.post_address_changed(user, "old@example.org"),
+            mail.post_password_changed(user),
+            mail.post_account_deleted(user),
+        ]
+        folder = Path(app.root_path) / "templates" / "mail"
+        assert len(rows) == len(list(folder.glob("*.txt"))), "one of each"
+        for row in rows:
+            assert "<img" not in row.html
+            assert row.html.startswith("<!doctype html>")
+            assert "{{" not in row.text + row.html
+            assert "{%" not in row.text + row.html
+            assert row.text.rstrip().endswith("Videoflix, http://localhost")
+        assert {row.recipient for row in rows[3:6]} == {
+            "new@example.org",
+            "ada@example.com",
+            "old@example.org",
+        }
         db.session.rollback()
 
 

@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 
 from app.database import db
 from app.videos.models import Task
+from tests.conftest import PASSWORD, make_user, sign_in
 from tests.films import made_film, multipart
 
 pytestmark = pytest.mark.slow
@@ -123,13 +124,19 @@ def test_a_kill_in_mid_encode_costs_the_cells_in_flight_only(
     assert sum(attempts) - len(attempts) <= 2  # only what was in flight was done again
 
 
+@pytest.mark.parametrize("what", ["the film", "its owner's account"])
 def test_deleting_in_mid_encode_leaves_no_file_and_no_ffmpeg(
-    app: APIFlask, signed_in: FlaskClient, start_worker: Start
+    app: APIFlask, signed_in: FlaskClient, start_worker: Start, what: str
 ) -> None:
     start_worker()
     video_id = upload_long(signed_in)
     wait_for(lambda: bool(encoders(app)) and filled(signed_in, video_id) > 0.1)
-    assert signed_in.delete(f"/api/local-videos/{video_id}/").status_code == 204
+    if what == "the film":
+        assert signed_in.delete(f"/api/local-videos/{video_id}/").status_code == 204
+    else:
+        assert signed_in.delete("/api/me/", json={"password": PASSWORD}).status_code == 204
+        make_user(app, "other@example.org")
+        signed_in = sign_in(signed_in, "other@example.org")
     wait_for(lambda: not encoders(app), 5)
     media = app.config["DATA_DIR"] / "media"
     wait_for(lambda: not [path for path in media.rglob("*") if path.is_file()], 5)

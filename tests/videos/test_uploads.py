@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+from app.auth.admin import disable
+from app.auth.models import User
+from app.auth.profile import delete_account
 from app.database import db
 from app.storage import storage
+from app.videos import uploads
 from app.videos.models import Video
 from tests.conftest import make_user, sign_in
 from tests.films import made_film
@@ -107,9 +111,14 @@ def test_a_form_without_a_film_is_400(
 
 @pytest.mark.parametrize(
     ("fields", "field"),
-    [({"title": "x" * 10_000}, "title"), ({"category": "y" * 61}, "category")],
+    [
+        ({"title": "x" * 10_000}, "title"),
+        ({"category": "y" * 61}, "category"),
+        ({"title": "a\0b"}, "title"),
+        ({"description": "a\0b"}, "description"),
+    ],
 )
-def test_too_long_a_text_names_its_field(
+def test_a_text_that_cannot_be_kept_names_its_field(
     app: APIFlask, signed_in: FlaskClient, fields: dict[str, str], field: str
 ) -> None:
     answer = signed_in.post(URL, data=form(made_film().read_bytes(), **fields))
@@ -225,3 +234,27 @@ class _Stream(io.RawIOBase):
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
+
+
+@pytest.mark.parametrize("end", [delete_account, disable])
+def test_an_account_that_ends_during_the_upload_leaves_no_film(
+    app: APIFlask,
+    signed_in: FlaskClient,
+    member: int,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[User], None],
+) -> None:
+    real = uploads.require_room
+
+    def meanwhile(size: int) -> None:  # asked for when the first bytes of the film are here
+        with app.app_context():
+            end(db.session.get_one(User, member))
+            db.session.commit()
+            db.session.remove()
+        monkeypatch.setattr(uploads, "require_room", real)
+
+    monkeypatch.setattr(uploads, "require_room", meanwhile)
+    answer = signed_in.post(URL, data=form(made_film().read_bytes()))
+    assert (answer.status_code, answer.json["code"]) == (401, "not_signed_in")
+    assert files_below(app) == []
+    assert count_films(app) == 0

@@ -80,6 +80,33 @@ function startForms() {
   document.querySelector("[data-focus]")?.focus();
 }
 
+// After a form of one sheet was sent, the page opens there: what was done is said there too.
+function startSaid() {
+  const place = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  const said = place && place.querySelector("[data-said]");
+  if (said) said.append(...document.querySelectorAll("[data-flashes] .flash"));
+}
+
+// The list of a long page's sheets shows which one is read: the one that was asked for while it is
+// in view, else the last that has begun above the upper third of the window.
+function startSections() {
+  const links = [...document.querySelectorAll("[data-sections] a")];
+  if (!links.length) return;
+  const mark = () => {
+    const tops = links.map((link) => document.getElementById(link.hash.slice(1)).getBoundingClientRect());
+    const asked = links.findIndex((link) => link.hash === location.hash);
+    const inView = asked >= 0 && tops[asked].top >= 0 && tops[asked].bottom <= window.innerHeight;
+    const read = tops.findLastIndex((place) => place.top < window.innerHeight / 3);
+    links.forEach((link, index) => {
+      if (index === (inView ? asked : Math.max(read, 0))) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    });
+  };
+  window.addEventListener("scroll", mark, { passive: true });
+  window.addEventListener("hashchange", mark);
+  mark();
+}
+
 function startDates() {
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
   for (const time of document.querySelectorAll("time[data-date]")) {
@@ -111,6 +138,8 @@ startBar();
 startMenu();
 startTheme();
 startForms();
+startSaid();
+startSections();
 startDates();
 startCopying();
 startRows();
