@@ -198,13 +198,17 @@ def forget_identity() -> None:
 
 
 def presented_sessions() -> set[int]:
-    """Ids of all sessions whose cookie came with the request, old and expired ones included."""
+    """Ids of all sessions whose token came with the request, old and expired ones included."""
     found = set()
     secret = session.get(_PAGE_KEY)
     if isinstance(secret, str):
         found.add(sessions.page_id(secret))
-    for purpose, cookie in ((Purpose.ACCESS, ACCESS_COOKIE), (Purpose.REFRESH, REFRESH_COOKIE)):
-        claims = _session_token(purpose, request.cookies.get(cookie, ""), max_age=None)
+    for purpose, token in (
+        (Purpose.ACCESS, request.cookies.get(ACCESS_COOKIE, "")),
+        (Purpose.REFRESH, request.cookies.get(REFRESH_COOKIE, "")),
+        (Purpose.ACCESS, bearer_token() or ""),
+    ):
+        claims = _session_token(purpose, token, max_age=None)
         found.add(claims[0] if claims else None)
     return {number for number in found if number is not None}
 

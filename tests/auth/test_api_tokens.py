@@ -108,8 +108,9 @@ def test_an_access_token_may_be_sent_by_a_script(app: APIFlask, ada: FlaskClient
     access = ada.post("/api/token/refresh/").json["access"]
     script = bearer(app, access)
     assert script.get("/api/me/").status_code == 200
-    assert ada.post("/api/logout/").status_code == 200
+    assert script.post("/api/logout/").status_code == 200
     problem(script.get("/api/me/"), 401, "not_signed_in")
+    problem(ada.get("/api/me/"), 401, "not_signed_in")
 
 
 def test_its_use_is_noted_now_and_then(

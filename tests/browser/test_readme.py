@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,15 +22,22 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 def test_the_curl_examples(site: Site, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
     examples = re.findall(r"```sh\n(curl .*?)```", readme, re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 5
     (tmp_path / "film.mp4").write_bytes(made_film().read_bytes())
-    answers = []
+    answers: list[Any] = []
     for example in examples:
         command = example.replace("http://127.0.0.1:8000", site.url)
+        token = str(answers[-1]["token"]) if "$TOKEN" in command else ""
         done = subprocess.run(  # as a person would type it
-            ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+            ["sh", "-c", command],
+            cwd=tmp_path,
+            env={**os.environ, "TOKEN": token},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         answers.append(json.loads(done.stdout))
     assert answers[0]["user"]["email"] == "demo@videoflix.example"
     assert answers[1]["title"] == "My film"
     assert [video["title"] for video in answers[2]] == ["Big Buck Bunny"]
+    assert [video["title"] for video in answers[4]] == ["My film", "Big Buck Bunny"]

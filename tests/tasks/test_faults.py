@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 
-from app.database import db
+from app.auth.models import User
+from app.database import db, now
 from app.videos.models import Task
 from tests.conftest import PASSWORD, make_user, sign_in
 from tests.films import made_film, multipart
@@ -158,6 +161,22 @@ def test_sigterm_hands_back_and_another_pool_goes_on(
     start_worker()
     wait_for(lambda: status(signed_in, video_id) == "ready", 120)
     assert before > 0
+
+
+def test_workers_remove_accounts_that_were_never_confirmed(
+    app: APIFlask, member: int, start_worker: Start
+) -> None:
+    make_user(app, "late@example.org", verified=False)
+    with app.app_context():
+        db.session.execute(update(User).values(created_at=now() - timedelta(days=8)))
+        db.session.commit()
+    start_worker()
+
+    def only_the_member() -> bool:
+        with app.app_context():
+            return db.session.scalars(select(User.id)).all() == [member]
+
+    wait_for(only_the_member, 20)
 
 
 def test_redis_away_for_a_moment(
