@@ -101,6 +101,8 @@ LEVELS = {
     "videos.film": OWNER_OR_ADMIN,
     "videos.watch": OWNER,
     "videos.delete": OWNER_OR_ADMIN,
+    "videos.cancel": OWNER_OR_ADMIN,
+    "videos.retry": OWNER_OR_ADMIN,
     "videos_api.list_catalogue": SIGNED_IN,
     "videos_api.list_owned": SIGNED_IN,
     "videos_api.get_global": SIGNED_IN,
@@ -112,6 +114,8 @@ LEVELS = {
     "videos_api.upload_global": CURATOR,
     "videos_api.change_video": OWNER_OR_ADMIN,
     "videos_api.delete_video": OWNER_OR_ADMIN,
+    "videos_api.cancel_conversion": OWNER_OR_ADMIN,
+    "videos_api.retry_conversion": OWNER_OR_ADMIN,
     "legacy_api.list_watchable": SIGNED_IN,
     "legacy_api.get_playlist": GRANTED,  # no grid here; see tests/videos/test_legacy.py
     "legacy_api.get_row": GRANTED,

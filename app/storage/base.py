@@ -61,6 +61,10 @@ class Storage(Protocol):
         """Remove every file of the film. Who still works on it gets FilmGone or an OSError."""
         ...
 
+    def keep_only(self, film: str, name: str) -> None:
+        """Remove every file of the film but one."""
+        ...
+
     def delete(self, film: str, name: str) -> None:
         """Remove one file or folder of a film, whether or not it is there."""
         ...

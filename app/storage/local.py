@@ -123,6 +123,15 @@ class LocalStorage:
             (self._films / film).rename(self._trash / f"{film}-{secrets.token_hex(4)}")
         self._empty_trash()
 
+    def keep_only(self, film: str, name: str) -> None:
+        """Rename all else into the trash, then empty the trash."""
+        self._prepare()
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self._films / film):
+                if entry.name != name:
+                    Path(entry.path).rename(self._trash / f"{film}-{secrets.token_hex(4)}")
+        self._empty_trash()
+
     def delete(self, film: str, name: str) -> None:
         """Remove the file, or the folder with all in it."""
         path = self._films / film / name

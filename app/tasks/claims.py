@@ -14,6 +14,7 @@ from sqlalchemy import Update, update
 
 from app.database import db, epoch_now, update_rows
 from app.videos.models import Status, Task, TaskState, Video
+from app.videos.work import stop_tasks
 
 BACKOFF_SECONDS = (0, 5, 20, 60)
 """Pause before the second, third, … attempt."""
@@ -142,15 +143,6 @@ def fail_video(video_id: int, *, code: str, stage: str, message: str, hint: str)
         )
     )
     stop_tasks(video_id)
-
-
-def stop_tasks(video_id: int) -> None:
-    """End all open work of a film, in the current transaction; its workers lose their claims."""
-    update_rows(
-        update(Task)
-        .where(Task.video_id == video_id, Task.state == TaskState.WAITING)
-        .values(state=TaskState.FAILED, fence=Task.fence + 1, lease_until=0.0)
-    )
 
 
 def _still_mine(mine: Claim) -> Update:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from app.database import db, now
 from app.media.binary import ffmpeg_binary
@@ -18,15 +18,15 @@ from app.media.cells import CellResult, fill_chunk, fill_row
 from app.media.images import make_poster
 from app.media.plan import Plan, PlanOptions, make_plan
 from app.media.probe import probe
-from app.observability import request_id
 from app.storage import storage
 from app.tasks import claims
 from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
 from app.videos.locking import lock_tasks
-from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
+from app.videos.models import Cell, Grid, Rendition, TaskKind, Video
 from app.videos.names import ORIGINAL, grid_file, grid_folder, image_file
+from app.videos.work import begin, forget_grid
 
 Stop = Callable[[], bool]
 
@@ -79,14 +79,13 @@ def plan_again(mine: Claim) -> None:
     lock_tasks(mine.video_id)
     claims.hold(mine)
     grid_id = db.session.scalar(db.select(Grid.id).where(Grid.video_id == mine.video_id))
-    db.session.execute(delete(Grid).where(Grid.video_id == mine.video_id))
-    db.session.execute(delete(Task).where(Task.video_id == mine.video_id))
+    forget_grid(mine.video_id)
     db.session.execute(
         update(Video)
         .where(Video.id == mine.video_id)
         .values(may_copy=False, playable=False, playable_at=None)
     )
-    db.session.add(Task(video_id=mine.video_id, kind=TaskKind.PLAN, request_id=request_id.get()))
+    begin(mine.video_id)
     db.session.commit()
     storage().delete(mine.film, grid_folder(grid_id or 0))
 

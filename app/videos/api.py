@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from app.auth.models import User
 from app.database import db
 from app.errors import Forbidden, NotFound
 from app.json_body import json_body
-from app.videos import policy, queries, service
+from app.videos import policy, queries, service, work
 from app.videos.models import Video
 from app.videos.presentation import (
     absolute,
@@ -116,6 +117,20 @@ def delete_video(video_id: int) -> tuple[str, int]:
     return "", 204
 
 
+@api.post("/videos/<int:video_id>/cancel/")
+@api.output(VideoOut, status_code=202)
+def cancel_conversion(video_id: int) -> dict[str, Any]:
+    """Stop converting a film and free what was made of it; its file stays for a retry."""
+    return _with(work.cancel, video_id)
+
+
+@api.post("/videos/<int:video_id>/retry/")
+@api.output(VideoOut, status_code=202)
+def retry_conversion(video_id: int) -> dict[str, Any]:
+    """Convert a failed or cancelled film again, from where it stopped."""
+    return _with(work.retry, video_id)
+
+
 @api.get("/videos/<int:video_id>/grid/")
 @api.output(GridOut)
 def get_grid(video_id: int) -> dict[str, Any]:
@@ -129,6 +144,14 @@ def get_playback(video_id: int) -> dict[str, Any]:
     """Get the addresses that play a film, good for this viewer and for some hours."""
     user = require_user()
     return describe_playback(queries.to_watch(video_id, user), user)
+
+
+def _with(act: Callable[[Video], None], video_id: int) -> dict[str, Any]:
+    """Do it to a film that this person may change; the film as it is then."""
+    user = require_user()
+    act(_changeable(video_id, user))
+    db.session.commit()
+    return describe(queries.visible(video_id, user), user)
 
 
 def _upload(user: User, *, is_global: bool) -> tuple[Response, int, dict[str, str]]:

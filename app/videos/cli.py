@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from sqlalchemy import select
 from app.auth.admin import by_email
 from app.auth.models import User
 from app.database import db
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.media.sniff import SNIFF_BYTES, looks_like_film
-from app.videos import queries, service
+from app.videos import queries, service, work
 from app.videos.models import Video
 from app.videos.presentation import describe
 from app.videos.schemas import VideoDetails
@@ -98,6 +98,22 @@ def show_command(video_id: int, as_json: bool) -> None:
         click.echo(f"{name:<14} {value}")
 
 
+@videos.command("retry")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def retry_command(video_id: int, as_json: bool) -> None:
+    """Convert a failed or cancelled film again, from where it stopped."""
+    _work(work.retry, video_id, "{} is converted again.", as_json)
+
+
+@videos.command("cancel")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def cancel_command(video_id: int, as_json: bool) -> None:
+    """Stop converting a film and free what was made of it; its file stays for a retry."""
+    _work(work.cancel, video_id, "{} is no longer converted.", as_json)
+
+
 @videos.command("delete")
 @click.argument("video_id", type=int, metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -108,6 +124,19 @@ def delete_command(video_id: int, as_json: bool) -> None:
     service.remove(video)
     db.session.commit()
     click.echo(json.dumps({"deleted": video_id}) if as_json else f"Deleted {title}.")
+
+
+def _work(act: Callable[[Video], None], video_id: int, said: str, as_json: bool) -> None:
+    video = _found(video_id)
+    try:
+        act(video)
+    except Conflict as error:
+        raise click.ClickException(error.detail) from None
+    db.session.commit()
+    video = _found(video_id)
+    click.echo(
+        json.dumps(describe(video, video.owner), indent=2) if as_json else said.format(video.title)
+    )
 
 
 def _owner(email: str | None) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import (
@@ -18,8 +19,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.auth.forms import require_button_form
 from app.auth.identity import login_required, require_user, require_verified
 from app.database import db
-from app.errors import DomainError, Forbidden
-from app.videos import policy, queries, service
+from app.errors import Conflict, DomainError, Forbidden
+from app.videos import policy, queries, service, work
+from app.videos.models import Video
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
 from app.videos.uploads import receive_form
 
@@ -138,16 +140,50 @@ def watch(id: int) -> str:
 @login_required
 def delete(id: int) -> BaseResponse:
     """Delete a film and go back to one's own."""
-    require_button_form()
-    user = require_user()
-    video = queries.visible(id, user)
-    if not policy.may_change(user, video):
-        raise Forbidden("Only its owner or a curator may change this film.")
+    video = _changed_by_button(id)
     title = video.title
     service.remove(video)
     db.session.commit()
     flash(f"“{title}” was deleted.")
     return redirect(url_for("videos.my_videos"))
+
+
+@pages.post("/videos/<int:id>/cancel")
+@login_required
+def cancel(id: int) -> BaseResponse:
+    """Stop converting a film."""
+    return _work(work.cancel, id, "“{}” is no longer converted. Its file is kept.")
+
+
+@pages.post("/videos/<int:id>/retry")
+@login_required
+def retry(id: int) -> BaseResponse:
+    """Convert a failed or cancelled film again."""
+    return _work(work.retry, id, "“{}” is converted again.")
+
+
+def _work(act: Callable[[Video], None], video_id: int, said: str) -> BaseResponse:
+    video = _changed_by_button(video_id)
+    title = video.title
+    try:
+        act(video)
+    except Conflict as error:
+        db.session.rollback()
+        flash(error.detail, "error")
+    else:
+        db.session.commit()
+        flash(said.format(title))
+    return redirect(url_for("videos.film", id=video_id))
+
+
+def _changed_by_button(video_id: int) -> Video:
+    """The film that this person may change and pressed our button for."""
+    user = require_user()
+    video = queries.visible(video_id, user)
+    if not policy.may_change(user, video):
+        raise Forbidden("Only its owner or a curator may change this film.")
+    require_button_form()
+    return video
 
 
 def _upload_page() -> str:

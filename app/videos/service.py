@@ -9,13 +9,12 @@ from sqlalchemy import delete
 from app.auth.models import User
 from app.database import after_commit, db
 from app.errors import NotSignedIn
-from app.observability import request_id
 from app.storage import Incoming, storage
-from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
 from app.videos.locking import lock_tasks
-from app.videos.models import Task, TaskKind, Video
+from app.videos.models import Video
 from app.videos.names import new_film
 from app.videos.schemas import VideoChange, VideoDetails
+from app.videos.work import begin
 
 
 def take_in(
@@ -74,9 +73,5 @@ def _add(film: str, size: int, owner_id: int, details: VideoDetails, is_global: 
     )
     db.session.add(video)
     db.session.flush()
-    plan = Task(video_id=video.id, kind=TaskKind.PLAN, request_id=request_id.get())
-    db.session.add(plan)
-    db.session.flush()
-    task_id = plan.id
-    after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task_id))
+    begin(video.id)
     return video

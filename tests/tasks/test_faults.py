@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,41 +20,9 @@ from app.videos.models import Task
 from tests.conftest import PASSWORD, make_user, sign_in
 from tests.films import made_film, multipart
 
+from .conftest import Start
+
 pytestmark = pytest.mark.slow
-
-Start = Callable[[], "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start_worker(app: APIFlask, tmp_path: Path) -> Iterator[Start]:
-    """Starts `flask worker --count 2` on the application's parts; stops what is left at the end."""
-    started: list[subprocess.Popen[bytes]] = []
-    settings = (
-        "DATA_DIR",
-        "DATABASE_URL",
-        "REDIS_URL",
-        "SECRET_KEY",
-        "PUBLIC_URL",
-        "LEASE_SECONDS",
-    )
-    environment = {**os.environ, **{name: str(app.config[name]) for name in settings}}
-
-    def start() -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "--app", "wsgi", "worker", "--count", "2"],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.wait(20)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -98,6 +98,8 @@ export function showVideo(element, video, grid) {
   showPicture(find("data-picture"), video.thumbnail_url);
   const watch = find("data-watch");
   if (watch) watch.hidden = !video.playable;
+  const stop = find("data-stop");
+  if (stop) stop.hidden = !busy;
   const trouble = find("data-trouble");
   if (trouble) {
     trouble.hidden = !video.error;
