@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.media.binary import ffmpeg_binary
-from bench import outside, pieces, playable, report, upload, whole
+from bench import accounts, outside, pieces, playable, report, upload, whole
 from bench.films import COPYABLE, bench_films
 from bench.machine import NOISY_SHARE, busy_share, this_machine
 from bench.report import Figure
 from bench.site import configured_ffmpeg
 
-NAMES = ("playable", "whole", "outside", "upload", "pieces")
+NAMES = ("playable", "whole", "outside", "upload", "pieces", "accounts")
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
             "outside": lambda: outside.measure(films, ffmpeg),
             "upload": lambda: upload.measure(films, wishes.runs),
             "pieces": lambda: pieces.measure(wishes.film, ffmpeg),
+            "accounts": accounts.measure,
         }
         for name in wishes.benchmarks or NAMES:
             _say(f"{name} …")

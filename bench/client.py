@@ -24,6 +24,14 @@ Film = dict[str, Any]
 """A film as `GET /api/videos/ID/` describes it."""
 
 
+class Refused(RuntimeError):
+    """An answer that says what went wrong."""
+
+    def __init__(self, request: str, status: int, text: bytes) -> None:
+        super().__init__(f"{request}: {status} {text[:500]!r}")
+        self.status = status
+
+
 class Client:
     """One signed-in account."""
 
@@ -31,6 +39,10 @@ class Client:
         self._connection = http.client.HTTPConnection(host, port, timeout=600)
         self._answered = 0.0
         self._cookies: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Close the connection; the next request would open another."""
+        self._connection.close()
 
     def sign_in(self, email: str, password: str) -> None:
         """Sign in; the cookies are kept."""
@@ -94,9 +106,9 @@ class Client:
         size: int = 0,
         content_type: str = "",
     ) -> Any:
-        """One request; what the JSON of its answer says. Raises RuntimeError for an error."""
+        """One request; what the JSON of its answer says. Raises Refused for an error."""
         if time.monotonic() > self._answered + KEPT_SECONDS:
-            self._connection.close()  # the next request opens another
+            self.close()
         self._connection.putrequest(method, path, skip_accept_encoding=True)
         if self._cookies:
             cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
@@ -111,7 +123,7 @@ class Client:
         text = answer.read()
         self._answered = time.monotonic()
         if answer.status >= 400:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
+            raise Refused(f"{method} {path}", answer.status, text)
         for line in answer.headers.get_all("Set-Cookie") or []:
             self._cookies |= {name: item.value for name, item in SimpleCookie(line).items()}
         return json.loads(text) if text else None

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,13 @@ class Site:
     """A running site: its folder, its first process, and a client that is signed in."""
 
     data_dir: Path
+    port: int
     pid: int
     client: Client
+
+    def stranger(self) -> Client:
+        """Another client, which is not signed in."""
+        return Client("127.0.0.1", self.port)
 
     def web(self) -> list[int]:
         """The web processes; the first is the one that started the others."""
@@ -47,12 +52,15 @@ class Site:
 
 
 @contextlib.contextmanager
-def running_site(workers: int) -> Iterator[Site]:
-    """A site with so many workers, at rest, with one account; nothing of it remains."""
+def running_site(workers: int, settings: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """A site with so many workers, at rest, with one account; nothing of it remains.
+
+    `settings` are its settings where they differ from those of every benchmark.
+    """
     with tempfile.TemporaryDirectory(prefix="videoflix-bench-") as place:
         data_dir, port = Path(place).resolve() / "data", free_port()
         data_dir.mkdir()
-        environment = _environment(data_dir, port, workers)
+        environment = _environment(data_dir, port, workers) | dict(settings or {})
         log = Path(place) / "site.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -69,7 +77,7 @@ def running_site(workers: int) -> Iterator[Site]:
             _create_account(environment)
             client = Client("127.0.0.1", port)
             client.sign_in(EMAIL, PASSWORD)
-            site = Site(data_dir, process.pid, client)
+            site = Site(data_dir, port, process.pid, client)
             site.rest()
             yield site
         finally:
