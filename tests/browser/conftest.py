@@ -31,12 +31,13 @@ class Site:
     data: Path
     process: subprocess.Popen[bytes]
 
-    def flask(self, *arguments: str) -> str:
-        """What `flask --app wsgi …` of this site prints."""
+    def flask(self, *arguments: str, typed: str | None = None) -> str:
+        """What `flask --app wsgi …` of this site prints, given what is typed into it."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             cwd=ROOT,
             env={**os.environ, "DATA_DIR": str(self.data)},
+            input=typed,
             check=True,
             capture_output=True,
             text=True,

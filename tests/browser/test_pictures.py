@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Site
+from tests.browser.people import ADMIN, DEMO, add_people, fill_account, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -33,43 +35,50 @@ SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
 @pytest.mark.parametrize("site", [{"DEMO": "1"}], indirect=True)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_pictures(chromium: Browser, site: Site) -> None:
+def test_pictures(chromium: Browser, site: Site, tmp_path: Path) -> None:
     fill_catalogue(site)
-    for size, (width, height) in SIZES.items():
-        for scheme in ("dark", "light"):
+    confirm = add_people(site)
+    cookies = {email: sign_in(chromium, site, email, tmp_path) for email in (ADMIN, DEMO)}
+    fill_account(chromium, site, sign_in(chromium, site, DEMO, tmp_path))
+    pages: dict[str | None, dict[str, str]] = {
+        None: {
+            "landing": "/",
+            "login": "/login",
+            "register": "/register",
+            "forgot-password": "/forgot-password",
+            "verify": confirm,
+            "link-problem": "/verify/nobody/nothing",
+        },
+        ADMIN: {"admin-users": "/admin/users"},
+        DEMO: {
+            "browse": "/browse",
+            "film": "/videos/1",
+            "my-videos": "/my-videos",
+            "upload": "/upload",
+            "account": "/account",
+            "not-found": "/videos/99",
+            "api": "/api/docs/",
+        },
+    }
+    for (size, (width, height)), scheme in product(SIZES.items(), ("dark", "light")):
+        for person, paths in pages.items():
             context = chromium.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if scheme == "dark" else "light",
                 locale="en-GB",
+                storage_state=cookies[person] if person else None,
             )
             page = context.new_page()
-            for name, path in {"landing": "/", "login": "/login", "register": "/register"}.items():
+            for name, path in paths.items():
                 page.goto(f"{site.url}{path}")
-                keep(page, f"{name}-{size}-{scheme}")
-            page.goto(f"{site.url}/login")
-            page.get_by_label("Email").fill("demo@videoflix.example")
-            page.get_by_label("Password", exact=True).fill("popcorn-and-stars")
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_url("**/browse")
-            expect(page.get_by_text("Big Buck Bunny").first).to_be_visible()
-            signed_in = {
-                "browse": "/browse",
-                "film": "/videos/1",
-                "my-videos": "/my-videos",
-                "upload": "/upload",
-                "account": "/account",
-                "not-found": "/videos/99",
-                "api": "/api/docs/",
-            }
-            for name, path in signed_in.items():
-                page.goto(f"{site.url}{path}")
-                keep(page, f"{name}-{size}-{scheme}")
-            page.goto(f"{site.url}/watch/1")
-            player = page.locator("[data-player]")
-            expect(player).to_have_attribute("data-state", "playing", timeout=30_000)
-            page.wait_for_timeout(3000)
-            page.mouse.move(width / 2, height / 2)
-            keep(page, f"watch-{size}-{scheme}")
+                keep(page, f"{name}-{size}-{scheme}", full_page=name == "account")
+            if person == DEMO:
+                page.goto(f"{site.url}/watch/1")
+                player = page.locator("[data-player]")
+                expect(player).to_have_attribute("data-state", "playing", timeout=30_000)
+                page.wait_for_timeout(3000)
+                page.mouse.move(width / 2, height / 2)
+                keep(page, f"watch-{size}-{scheme}")
             context.close()
 
 
@@ -81,9 +90,7 @@ def fill_catalogue(site: Site) -> None:
         words = ["--title", title, "--category", category, "--owner", "demo@videoflix.example"]
         site.flask("videos", "import", str(path), "--global", *words)
     deadline = time.monotonic() + 60
-    while any(
-        not video["thumbnail_url"] for video in json.loads(site.flask("videos", "list", "--json"))
-    ):
+    while any(not video["thumbnail_url"] for video in films(site)):
         assert time.monotonic() < deadline
         time.sleep(1)
 
@@ -94,10 +101,10 @@ def films(site: Site) -> list[dict[str, Any]]:
     return found
 
 
-def keep(page: Page, name: str) -> None:
+def keep(page: Page, name: str, full_page: bool = False) -> None:
     """Check that nothing sticks out sideways; keep the picture where it is wanted."""
     page.wait_for_load_state("networkidle")
     assert page.evaluate(STICKING_OUT) <= 0, name
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=full_page)

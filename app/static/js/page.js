@@ -88,15 +88,16 @@ function startSaid() {
 }
 
 // The list of a long page's sheets shows which one is read: the one that was asked for while it is
-// in view, else the last that has begun above the upper third of the window.
+// in view, else the last that has begun above the middle of the window.
 function startSections() {
   const links = [...document.querySelectorAll("[data-sections] a")];
   if (!links.length) return;
   const mark = () => {
-    const tops = links.map((link) => document.getElementById(link.hash.slice(1)).getBoundingClientRect());
+    const sheets = links.map((link) => document.getElementById(link.hash.slice(1)));
+    const places = sheets.map((sheet) => sheet.getBoundingClientRect());
     const asked = links.findIndex((link) => link.hash === location.hash);
-    const inView = asked >= 0 && tops[asked].top >= 0 && tops[asked].bottom <= window.innerHeight;
-    const read = tops.findLastIndex((place) => place.top < window.innerHeight / 3);
+    const inView = asked >= 0 && places[asked].top >= 0 && places[asked].bottom <= innerHeight;
+    const read = places.findLastIndex((place) => place.top < innerHeight / 2);
     links.forEach((link, index) => {
       if (index === (inView ? asked : Math.max(read, 0))) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
