@@ -34,6 +34,9 @@ _WORDS = {
     "string_unicode": "This must be text.",
     "int_type": "This must be a whole number.",
     "bool_type": "This must be true or false.",
+    "float_type": "This must be a number.",
+    "greater_than_equal": "This must be {ge} or more.",
+    "finite_number": "This must be a number.",
     "literal_error": "This must be {expected}.",
 }
 
@@ -79,6 +82,17 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
     return errors
 
 
+def read_json() -> dict[str, Any]:
+    """The request's JSON object. Raises DomainError, and BadRequest for what is no JSON."""
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise DomainError("This JSON is nested too deeply.") from None
+    if not isinstance(body, dict):
+        raise DomainError("Send a JSON object.")
+    return body
+
+
 def json_body(blueprint: APIBlueprint, model: type[JsonBody]) -> Callable[[View], View]:
     """Give the view a checked `body` of this model, and the API's description the model."""
 
@@ -89,12 +103,7 @@ def json_body(blueprint: APIBlueprint, model: type[JsonBody]) -> Callable[[View]
         def with_json(*args: Any, **kwargs: Any) -> Any:
             if not request.is_json:
                 raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
-            try:
-                body = request.get_json()
-            except RecursionError:
-                raise DomainError("This JSON is nested too deeply.") from None
-            if not isinstance(body, dict):
-                raise DomainError("Send a JSON object.")
+            read_json()
             return checked(*args, **kwargs)
 
         return with_json

@@ -115,6 +115,9 @@ LEVELS = {
     "videos_api.change_video": OWNER_OR_ADMIN,
     "videos_api.delete_video": OWNER_OR_ADMIN,
     "videos_api.cancel_conversion": OWNER_OR_ADMIN,
+    "videos_api.choose_thumbnail": OWNER_OR_ADMIN,
+    "videos_api.add_subtitle": OWNER_OR_ADMIN,
+    "videos_api.remove_subtitle": GRANTED,  # there are no captions here
     "videos_api.retry_conversion": OWNER_OR_ADMIN,
     "legacy_api.list_watchable": SIGNED_IN,
     "legacy_api.get_playlist": GRANTED,  # no grid here; see tests/videos/test_legacy.py
@@ -124,6 +127,9 @@ LEVELS = {
     "stream.media": GRANTED,
     "stream.segment": GRANTED,
     "stream.image": GRANTED,
+    "stream.captions_playlist": GRANTED,
+    "stream.captions": GRANTED,
+    "stream.chapters": GRANTED,
 }
 
 Asking = Callable[[str, str, str], TestResponse]

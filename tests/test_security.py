@@ -21,6 +21,8 @@ ARGUMENTS = {
     "id": 1,
     "session_id": 1,
     "token_id": 1,
+    "subtitle": 1,
+    "subtitle_id": 1,
     "filename": "css/videoflix.css",
     "resolution": "720p",
 }

@@ -1,7 +1,7 @@
 """Passwords: what is accepted, and argon2id.
 
-Hashing takes some 50 ms and 64 MiB (RFC 9106, second recommended option, which is argon2-cffi's
-default): callers release their database transaction first. No more hashes run at a time than there
+Hashing takes some 90 ms and 64 MiB (RFC 9106, second recommended option, which is argon2-cffi's
+default): callers release their database transaction first. No more hashes run at a time in a process than there
 are cores, so that a burst of logins cannot take all the memory.
 """
 

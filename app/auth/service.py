@@ -1,7 +1,7 @@
 """Signing up and in: register, confirm an address, sign in, refresh, reset a password.
 
 Services flush, entry points commit. Those that hash a password end the transaction they are called
-in first (with a rollback: they come before any change) because hashing takes 50 ms and SQLite has
+in first (with a rollback: they come before any change) because hashing takes 90 ms and SQLite has
 one writer; what they read before it is checked again afterwards, in the statement that writes.
 
 For an address with and without an account every function answers alike and takes as long.

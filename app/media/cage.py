@@ -36,6 +36,11 @@ def input_options() -> dict[str, str | None]:
     }
 
 
+def image_options() -> dict[str, str | None]:
+    """The same before the ``-i`` of an owner's image, whose first bytes were looked at."""
+    return {**input_options(), "format_whitelist": "jpeg_pipe,png_pipe,webp_pipe"}
+
+
 def open_options() -> dict[str, str]:
     """The same for libavformat when a file is probed."""
     options = {name: value for name, value in input_options().items() if value is not None}

@@ -125,6 +125,16 @@ def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = Fa
     return _compile(binary, [_graph.output(sound, "pipe:1", **options)])
 
 
+def text_command(binary: str, source: Path, rows: Mapping[int, Path]) -> list[str]:
+    """Each text track (by its stream) as SRT in a file, in the container's own time."""
+    opened = _graph.input(f"file:{source}", **cage.input_options(), copyts=None)
+    outputs = [
+        _graph.output(opened[str(stream)], _target(target), **{"c:s": "srt", "f": "srt"})
+        for stream, target in rows.items()
+    ]
+    return _compile(binary, outputs)
+
+
 def still_command(
     binary: str, source: Path, plan: Plan, seconds: float, poster: Path, thumb: Path
 ) -> list[str]:
@@ -145,6 +155,24 @@ def still_command(
     outputs.append(
         _graph.output(grey.filter("format", "gray"), "pipe:1", f="rawvideo", **{"frames:v": 1})
     )
+    return _compile(binary, outputs)
+
+
+def image_command(binary: str, image: Path, poster: Path, thumb: Path) -> list[str]:
+    """An owner's image as two JPEGs, neither larger than it is."""
+    opened = _graph.input(f"file:{image}", **cage.image_options())
+    copies = opened["v:0"].filter_multi_output("split", 2)
+    outputs = [
+        _graph.output(
+            copies[number]
+            .filter("scale", f"min({width},iw)", -2, flags="area", out_range="pc")
+            .filter("setsar", 1)
+            .filter("format", "yuvj420p"),
+            _target(target),
+            **_JPEG,
+        )
+        for number, (target, width) in enumerate(((poster, POSTER_WIDTH), (thumb, THUMB_WIDTH)))
+    ]
     return _compile(binary, outputs)
 
 

@@ -121,6 +121,26 @@ class AudioFacts:
 
 
 @dataclass(frozen=True)
+class TextFacts:
+    """A text track that can become captions."""
+
+    index: int
+    language: str
+    title: str
+    default: bool
+    forced: bool
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of the film with a name; from and to are in seconds of film time."""
+
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True)
 class SourceFacts:
     """A file that was let in. ``start`` (s) is the container's first time stamp, against which
     ffmpeg counts ``-ss``; ``origin`` (s) is film time zero on the container's clock."""
@@ -133,3 +153,5 @@ class SourceFacts:
     video: VideoFacts | None
     audio: tuple[AudioFacts, ...]
     notes: tuple[str, ...] = ()
+    text: tuple[TextFacts, ...] = ()
+    chapters: tuple[Chapter, ...] = ()

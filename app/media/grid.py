@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from app.media.facts import Chapter
+
 TIMESCALE: Final = 90_000
 """Ticks a second of all video rows: MPEG's, and exact for 24, 25, 30/1.001, 50 and 60."""
 AAC_FRAME: Final = 1024
@@ -100,6 +102,19 @@ class AudioRow:
 
 
 @dataclass(frozen=True)
+class TextRow:
+    """A text track of the source that becomes captions. ``origin`` is film time zero in seconds
+    on the container's clock."""
+
+    stream: int
+    language: str
+    label: str
+    default: bool
+    forced: bool
+    origin: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """The grid. ``boundaries`` are N+1 ticks of TIMESCALE for N video segments; ``frames`` are
     the N expected picture counts; ``chunks`` are (first, last) segments, both included."""
@@ -114,6 +129,8 @@ class Plan:
     decisions: tuple[str, ...]
     timescale: int = TIMESCALE
     version: int = 1
+    text: tuple[TextRow, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
 
     def row(self, name: str) -> VideoRow | AudioRow:
         """The row of that name; raises KeyError."""
@@ -166,6 +183,8 @@ class Plan:
         data["audio"] = tuple(
             AudioRow(**(row | {"chunks": _pairs(row["chunks"])})) for row in data["audio"]
         )
+        data["text"] = tuple(TextRow(**row) for row in data.get("text", ()))
+        data["chapters"] = tuple(Chapter(**part) for part in data.get("chapters", ()))
         for name in ("boundaries", "frames", "decisions"):
             data[name] = tuple(data[name])
         data["chunks"] = _pairs(data["chunks"])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.media.commands import still_command, wave_command
+from app.media.cage import MAX_PIXELS
+from app.media.commands import image_command, still_command, wave_command
 from app.media.errors import MediaError, damaged
 from app.media.filing import sync_folder
 from app.media.grid import Plan
@@ -25,12 +26,45 @@ POSTER: Final = "poster.jpg"
 THUMB: Final = "thumb.jpg"
 
 
+def use_image(image: Path, place: Path, *, ffmpeg: str, stop: Callable[[], bool]) -> list[Path]:
+    """Write ``poster.jpg`` and ``thumb.jpg`` of an owner's JPEG, PNG or WebP into ``place``.
+
+    Raises MediaError (stage poster) ``not_an_image``; Stopped.
+    """
+    poster, thumb = place / POSTER, place / THUMB
+    finished = run(
+        image_command(ffmpeg, image, poster, thumb),
+        limits=limits_for(MAX_PIXELS),
+        wall_seconds=SECONDS,
+        stall_seconds=SECONDS,
+        stop=stop,
+        stage="poster",
+    )
+    if finished.returncode != 0 or not all(path.is_file() for path in (poster, thumb)):
+        raise MediaError(
+            "not_an_image",
+            stage="poster",
+            message="We could not read this image.",
+            hint="Choose a JPEG, PNG or WebP image.",
+            log=finished.log,
+        )
+    sync_folder(place)
+    return [poster, thumb]
+
+
 def make_poster(
-    source: Path, plan: Plan, place: Path, *, ffmpeg: str, stop: Callable[[], bool]
+    source: Path,
+    plan: Plan,
+    place: Path,
+    *,
+    ffmpeg: str,
+    stop: Callable[[], bool],
+    seconds: float | None = None,
 ) -> list[Path]:
     """Write ``poster.jpg`` (at most 1280 wide) and ``thumb.jpg`` (480) into ``place``.
 
-    The first picture that is neither dark, glaring nor flat is taken, else the best one seen.
+    The picture at ``seconds`` is taken if one is wished for; else the first that is neither dark,
+    glaring nor flat, or the best one seen.
     Raises MediaError (stage poster) ``damaged`` if no picture can be had; Stopped.
     """
     poster, thumb = place / POSTER, place / THUMB
@@ -38,11 +72,13 @@ def make_poster(
     hdr = plan.source is not None and plan.source.tone_map
     best, log = -1.0, ""
     times = [plan.duration * share for share in PLACES] if plan.source else [0.0]
-    for number, seconds in enumerate(dict.fromkeys(round(time, 3) for time in times)):
+    if seconds is not None and plan.source:
+        times = [min(seconds, max(0.0, plan.duration - 1 / plan.source.rate))]
+    for number, moment in enumerate(dict.fromkeys(round(time, 3) for time in times)):
         new = (place / f"try-{number}.jpg", place / f"try-{number}-thumb.jpg")
         grey = bytearray()
         command = (
-            still_command(ffmpeg, source, plan, seconds, *new)
+            still_command(ffmpeg, source, plan, moment, *new)
             if plan.source
             else wave_command(ffmpeg, source, plan.audio[0], *new)
         )

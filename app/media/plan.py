@@ -21,7 +21,7 @@ from app.media.grid import (
     make_chunks,
 )
 from app.media.ladder import FASTEST, make_ladder, slowed
-from app.media.tracks import audio_rows
+from app.media.tracks import audio_rows, text_rows
 
 __all__ = ["AudioRow", "Plan", "PlanOptions", "VideoRow", "VideoSource", "make_plan"]
 
@@ -60,7 +60,9 @@ def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
             raise MediaError(
                 "no_streams", stage="plan", message="There is nothing to play in this file."
             )
-        return Plan(facts.duration, (), (), (), None, (), audio, tuple(decisions))
+        return Plan(
+            facts.duration, (), (), (), None, (), audio, tuple(decisions), chapters=facts.chapters
+        )
 
     video = facts.video
     source, end = _source(facts, video, decisions)
@@ -89,6 +91,8 @@ def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
         video=rows,
         audio=audio_rows(facts, duration, options.chunk_segments, decisions),
         decisions=tuple(decisions),
+        text=text_rows(facts),
+        chapters=facts.chapters,
     )
 
 

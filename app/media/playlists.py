@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from app.media.grid import AudioRow, Plan
 
 AUDIO_GROUP: Final = "audio"
+TEXT_GROUP: Final = "captions"
 VERSION: Final = 7
 HEADER: Final = ("#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS")
 
 
-def master_playlist(plan: Plan, measured: Mapping[str, tuple[float, float]] | None = None) -> str:
+@dataclass(frozen=True)
+class TextTrack:
+    """Captions as a player is told of them; ``uri`` is where their playlist is."""
+
+    uri: str
+    language: str
+    label: str
+    default: bool
+    forced: bool
+
+
+def master_playlist(
+    plan: Plan,
+    measured: Mapping[str, tuple[float, float]] | None = None,
+    texts: Sequence[TextTrack] = (),
+) -> str:
     """The multivariant playlist; every rendition is ``<row>/index.m3u8`` beside it.
 
     ``measured`` maps rows to (peak, average) bits/s of their real segments; rows that are not in
@@ -35,6 +52,7 @@ def master_playlist(plan: Plan, measured: Mapping[str, tuple[float, float]] | No
             break
         return "\n".join(lines) + "\n"
     lines += [_media(row) for row in plan.audio]
+    lines += [_captions(track) for track in texts]
     for picture in plan.video:
         peak, average = known.get(picture.name, (picture.bandwidth, picture.average_bandwidth))
         codecs = ",".join(dict.fromkeys([picture.codecs, *(row.codecs for row in plan.audio)]))
@@ -43,7 +61,8 @@ def master_playlist(plan: Plan, measured: Mapping[str, tuple[float, float]] | No
             f"AVERAGE-BANDWIDTH={math.ceil(average + audio_average)},"
             f'CODECS="{codecs}",RESOLUTION={picture.width}x{picture.height},'
             f"FRAME-RATE={picture.frame_rate:.3f}"
-            + (f',AUDIO="{AUDIO_GROUP}"' if plan.audio else ""),
+            + (f',AUDIO="{AUDIO_GROUP}"' if plan.audio else "")
+            + (f',SUBTITLES="{TEXT_GROUP}"' if texts else ""),
             f"{picture.name}/index.m3u8",
         ]
     return "\n".join(lines) + "\n"
@@ -63,6 +82,20 @@ def media_playlist(plan: Plan, row: str) -> str:
     for index, length in enumerate(lengths):
         lines += [f"#EXTINF:{length:.6f},", f"{index}.m4s"]
     lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def text_playlist(duration: float, name: str) -> str:
+    """The playlist of captions that lie in one file for the whole film (seconds)."""
+    lines = [
+        *HEADER,
+        f"#EXT-X-TARGETDURATION:{max(1, math.ceil(duration))}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXTINF:{duration:.6f},",
+        name,
+        "#EXT-X-ENDLIST",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -89,6 +122,15 @@ def average_bit_rate(segments: Sequence[tuple[int, float]]) -> float:
     """The average of (bytes, seconds) segments in bits/s."""
     seconds = sum(length for _, length in segments)
     return 8 * sum(size for size, _ in segments) / seconds if seconds else 0.0
+
+
+def _captions(track: TextTrack) -> str:
+    language = f',LANGUAGE="{track.language}"' if track.language else ""
+    return (
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{TEXT_GROUP}",NAME="{track.label}"{language},'
+        f"DEFAULT={'YES' if track.default else 'NO'},AUTOSELECT={'YES' if track.default else 'NO'},"
+        f'FORCED={"YES" if track.forced else "NO"},URI="{track.uri}"'
+    )
 
 
 def _media(row: AudioRow) -> str:

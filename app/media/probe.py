@@ -14,11 +14,15 @@ from av.video.stream import VideoStream
 
 from app.media import cage
 from app.media.errors import MediaError, damaged, not_a_film
-from app.media.facts import AudioFacts, FrameIndex, SourceFacts, VideoFacts
+from app.media.facts import AudioFacts, Chapter, FrameIndex, SourceFacts, TextFacts, VideoFacts
 from app.media.frames import read_frames
 from app.media.picture import first_picture
 from app.media.rhythm import measure
 
+MAX_TEXT: Final = 32
+MAX_CHAPTERS: Final = 200
+TEXT_CODECS: Final = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
+"""Subtitles that are text, by FFmpeg's names; others are pictures and stay out."""
 MAX_AUDIO: Final = 8
 """Sound tracks that are kept: more are no help to anyone and cost an encode each."""
 IO_SECONDS: Final = (20.0, 20.0)
@@ -55,6 +59,7 @@ def _facts(container: InputContainer, path: Path) -> SourceFacts:
         notes.append(f"Only the first {MAX_AUDIO} of {len(audio)} sound tracks are kept.")
         audio = audio[:MAX_AUDIO]
     duration = (container.duration or 0) / av.time_base
+    text = _text(container, notes)
     if video is None:
         if not audio:
             raise _refused("no_streams", "There is neither a picture nor sound in this file.")
@@ -65,7 +70,7 @@ def _facts(container: InputContainer, path: Path) -> SourceFacts:
             duration = _sound_seconds(container, origin)
         return SourceFacts(
             container.format.name, path.stat().st_size, duration, float(start), origin, None,
-            audio, tuple(notes),
+            audio, tuple(notes), text, _chapters(container, origin),
         )  # fmt: skip
     facts = _video(container, video, path)
     shown = facts.frames.shown
@@ -83,8 +88,42 @@ def _facts(container: InputContainer, path: Path) -> SourceFacts:
         raise _refused("too_sparse", "This film has hardly any pictures for its length.")
     return SourceFacts(
         container.format.name, path.stat().st_size, measured, float(start), origin, facts, audio,
-        tuple(notes),
+        tuple(notes), text, _chapters(container, origin),
     )  # fmt: skip
+
+
+def _text(container: InputContainer, notes: list[str]) -> tuple[TextFacts, ...]:
+    """The text tracks; picture subtitles are named in the notes."""
+    found, pictures = [], 0
+    for stream in container.streams.subtitles:
+        context = stream.codec_context
+        name = context.codec.canonical_name if context is not None else ""
+        if name not in TEXT_CODECS:
+            pictures += 1
+            continue
+        found.append(
+            TextFacts(
+                index=stream.index,
+                language=str(stream.metadata.get("language", "") or ""),
+                title=str(stream.metadata.get("title", "") or ""),
+                default=bool(stream.disposition & Disposition.default),
+                forced=bool(stream.disposition & Disposition.forced),
+            )
+        )
+    if pictures:
+        notes.append(f"Subtitles that are pictures cannot be taken over ({pictures} of them).")
+    return tuple(found[:MAX_TEXT])
+
+
+def _chapters(container: InputContainer, origin: Fraction) -> tuple[Chapter, ...]:
+    chapters = []
+    for number, found in enumerate(container.chapters()[:MAX_CHAPTERS], 1):
+        base = found["time_base"] or Fraction(1, 1000)
+        start, end = (float(found[name] * base - origin) for name in ("start", "end"))
+        title = str(found["metadata"].get("title", "") or "") or f"Chapter {number}"
+        if end > max(start, 0.0):
+            chapters.append(Chapter(max(start, 0.0), end, title[:200]))
+    return tuple(chapters)
 
 
 def _film(container: InputContainer) -> VideoStream | None:

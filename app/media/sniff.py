@@ -41,6 +41,13 @@ def looks_like_film(head: bytes) -> bool:
     return any(_has_sync(head, size, offset) for size, offset in _STREAM_PACKETS)
 
 
+def looks_like_image(head: bytes) -> bool:
+    """Whether these first bytes (12 or more) are those of a JPEG, PNG or WebP."""
+    return head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (
+        head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    )
+
+
 def _has_sync(head: bytes, size: int, offset: int) -> bool:
     places = range(offset, len(head), size)
     return len(places) >= 2 and all(head[place] == 0x47 for place in places[:5])

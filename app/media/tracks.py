@@ -1,11 +1,11 @@
-"""The sound rows of a plan: one for each track, with a name for the player's menu."""
+"""The sound and text rows of a plan: one for each track, with a name for the player's menu."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from app.media.facts import AudioFacts, SourceFacts
-from app.media.grid import AAC_FRAME, AudioRow, make_chunks
+from app.media.facts import AudioFacts, SourceFacts, TextFacts
+from app.media.grid import AAC_FRAME, AudioRow, TextRow, make_chunks
 
 AUDIO_RATE: Final = 48_000
 AUDIO_SEGMENT: Final = 188 * AAC_FRAME
@@ -38,7 +38,7 @@ def audio_rows(
             name=f"audio-{len(rows)}",
             mode="encode",
             stream=track.index,
-            language=_language(track.language),
+            language=language_of(track.language),
             label=label,
             default=track is chosen,
             channels=channels,
@@ -59,13 +59,39 @@ def audio_rows(
     return tuple(rows)
 
 
-def _language(tag: str) -> str:
+def text_rows(facts: SourceFacts) -> tuple[TextRow, ...]:
+    """A row for each text track."""
+    rows: list[TextRow] = []
+    labels: set[str] = set()
+    for track in facts.text:
+        label = _label(track, len(rows) + 1, labels)
+        labels.add(label)
+        rows.append(
+            TextRow(
+                stream=track.index,
+                language=language_of(track.language),
+                label=label,
+                default=track.default,
+                forced=track.forced,
+                origin=float(facts.origin),
+            )
+        )
+    return tuple(rows)
+
+
+def language_of(tag: str) -> str:
+    """The tag if it is a language code (ISO 639) of two or three letters, else nothing."""
     tag = tag.strip().lower()
     return tag if tag.isascii() and tag.isalpha() and len(tag) in {2, 3} and tag != "und" else ""
 
 
-def _label(track: AudioFacts, number: int, taken: set[str]) -> str:
+def label_of(title: str) -> str:
+    """A title without what a playlist cannot carry."""
+    return "".join(c for c in title if c.isprintable() and c not in '"\\')[:60].strip()
+
+
+def _label(track: AudioFacts | TextFacts, number: int, taken: set[str]) -> str:
     """A name for the track menu: the track's title without what a playlist cannot carry."""
-    title = "".join(c for c in track.title if c.isprintable() and c not in '"\\')[:60].strip()
-    label = title or LANGUAGES.get(_language(track.language), "") or f"Track {number}"
+    language = LANGUAGES.get(language_of(track.language), "")
+    label = label_of(track.title) or language or f"Track {number}"
     return label if label not in taken else f"{label} {number}"

@@ -25,6 +25,9 @@ from app.videos.models import TaskKind
 
 log = logging.getLogger(__name__)
 
+EXTRAS = {TaskKind.POSTER, TaskKind.TEXT}
+"""A film without pictures or captions still plays: their failure is not the film's."""
+
 HEARTBEAT_SECONDS = 1.0
 """How often a job looks whether its task is still its own: bounds the time to stop ffmpeg."""
 
@@ -133,7 +136,7 @@ def _failed(mine: Claim, error: MediaError) -> None:
         else:
             lock_tasks(mine.video_id)
             claims.give_up(mine, error.log)
-            if mine.kind != TaskKind.POSTER:  # a film without a picture still plays
+            if mine.kind not in EXTRAS:
                 claims.fail_video(
                     mine.video_id,
                     code=error.code,
@@ -142,7 +145,7 @@ def _failed(mine: Claim, error: MediaError) -> None:
                     hint=error.hint,
                 )
         db.session.commit()
-        if final and error.permanent and mine.kind != TaskKind.POSTER:
+        if final and error.permanent and mine.kind not in EXTRAS:
             storage().delete_film(mine.film)  # trying again is pointless: keep no bytes of it
     except LostClaim:
         db.session.rollback()

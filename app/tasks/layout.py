@@ -28,6 +28,8 @@ def lay_out(video_id: int, plan: Plan, size: tuple[int, int] | None) -> None:
     db.session.add_all([rendition for _, rendition in [*video_rows, *audio_rows]])
     poster = _task(video_id, TaskKind.POSTER, IMAGES)
     db.session.add(poster)
+    if plan.text:
+        db.session.add(_task(video_id, TaskKind.TEXT, IMAGES))
     width, height = size or (None, None)
     db.session.execute(
         update(Video)

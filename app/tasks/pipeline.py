@@ -10,22 +10,33 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.database import db, now
 from app.media.binary import ffmpeg_binary
+from app.media.captions import to_webvtt
 from app.media.cells import CellResult, fill_chunk, fill_row
-from app.media.images import make_poster
+from app.media.filing import write_synced
+from app.media.images import make_poster, use_image
 from app.media.plan import Plan, PlanOptions, make_plan
 from app.media.probe import probe
+from app.media.texts import read_texts
 from app.storage import storage
 from app.tasks import claims
 from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
 from app.videos.locking import lock_tasks
-from app.videos.models import Cell, Grid, Rendition, TaskKind, Video
-from app.videos.names import ORIGINAL, grid_file, grid_folder, image_file
+from app.videos.models import Cell, Grid, Rendition, Subtitle, TaskKind, Video
+from app.videos.names import (
+    ORIGINAL,
+    POSTER_UPLOAD,
+    grid_file,
+    grid_folder,
+    image_file,
+    new_text,
+    text_file,
+)
 from app.videos.work import begin, forget_grid
 
 Stop = Callable[[], bool]
@@ -91,13 +102,57 @@ def plan_again(mine: Claim) -> None:
 
 
 def make_images(mine: Claim, stop: Stop) -> None:
-    """Make the poster and the card's picture."""
+    """Make the poster and the card's picture: of the owner's image, their time, or a good one."""
     plan, _grid_id = _plan(mine)
+    chosen = db.session.scalar(db.select(Video.poster_time).where(Video.id == mine.video_id))
+    db.session.rollback()
+    own = storage().path(mine.film, POSTER_UPLOAD)
     place = storage().scratch(mine.film, mine.attempt)
-    pictures = make_poster(_source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop)
+    if own.exists():
+        pictures = use_image(own, place, ffmpeg=_ffmpeg(), stop=stop)
+    else:
+        pictures = make_poster(
+            _source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen
+        )
     claims.hold(mine)
     storage().publish(mine.film, [(path, image_file(path.name)) for path in pictures])
-    db.session.execute(update(Video).where(Video.id == mine.video_id).values(has_images=True))
+    db.session.execute(
+        update(Video)
+        .where(Video.id == mine.video_id)
+        .values(has_images=True, images_version=Video.images_version + 1)
+    )
+    claims.finish(mine)
+    review(mine.video_id)
+    db.session.commit()
+
+
+def read_captions(mine: Claim, stop: Stop) -> None:
+    """Make captions of the film's own text tracks."""
+    plan, _grid_id = _plan(mine)
+    place = storage().scratch(mine.film, mine.attempt)
+    files, rows = [], []
+    for row, cues in read_texts(_source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop):
+        name = new_text()
+        path = place / f"{name}.vtt"
+        write_synced(path, to_webvtt(cues).encode())
+        files.append((path, text_file(name)))
+        rows.append(
+            Subtitle(
+                video_id=mine.video_id,
+                name=name,
+                language=row.language,
+                label=row.label,
+                is_default=row.default,
+                is_forced=row.forced,
+                is_embedded=True,
+            )
+        )
+    claims.hold(mine)
+    db.session.execute(
+        delete(Subtitle).where(Subtitle.video_id == mine.video_id, Subtitle.is_embedded.is_(True))
+    )
+    storage().publish(mine.film, files)
+    db.session.add_all(rows)
     claims.finish(mine)
     review(mine.video_id)
     db.session.commit()
@@ -108,6 +163,7 @@ HANDLERS: dict[TaskKind, Callable[[Claim, Stop], None]] = {
     TaskKind.CHUNK: fill_cells_of_chunk,
     TaskKind.ROW: fill_cells_of_row,
     TaskKind.POSTER: make_images,
+    TaskKind.TEXT: read_captions,
 }
 
 

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.auth.identity import require_user, require_verified, signed_in
 from app.auth.models import User
 from app.database import db
-from app.errors import Forbidden, NotFound
-from app.json_body import json_body
-from app.videos import policy, queries, service, work
+from app.errors import Forbidden, InvalidInput, NotFound
+from app.json_body import json_body, read_json
+from app.videos import adornments, policy, queries, service, work
 from app.videos.models import Video
 from app.videos.presentation import (
     absolute,
@@ -22,12 +23,26 @@ from app.videos.presentation import (
     describe_all,
     describe_grid,
     describe_playback,
+    describe_subtitle,
+    stream_of,
 )
 from app.videos.queries import Page
-from app.videos.schemas import GridOut, PageQuery, PlaybackOut, UploadForm, VideoChange, VideoOut
-from app.videos.uploads import receive_form
+from app.videos.schemas import (
+    GridOut,
+    PageQuery,
+    PlaybackOut,
+    SubtitleRow,
+    ThumbnailTime,
+    UploadForm,
+    VideoChange,
+    VideoOut,
+)
+from app.videos.uploads import FORM_OVERHEAD_BYTES, receive_form
 
 api = APIBlueprint("videos_api", __name__, url_prefix="/api", tag="Films")
+
+MAX_CAPTIONS_BYTES = 10**6
+MAX_IMAGE_BYTES = 10**7
 
 _UPLOAD_BODY = {"multipart/form-data": UploadForm.model_json_schema()}
 
@@ -131,6 +146,46 @@ def retry_conversion(video_id: int) -> dict[str, Any]:
     return _with(work.retry, video_id)
 
 
+@api.post("/videos/<int:video_id>/thumbnail/")
+@signed_in
+@api.doc(summary="Choose the poster", responses=[202, 400, 413, 415])
+def choose_thumbnail(video_id: int) -> tuple[dict[str, Any], int]:
+    """Choose a poster: JSON `{"time": SECONDS}`, or multipart/form-data with an `image`."""
+    user = require_user()
+    video = _changeable(video_id, user)
+    if request.is_json:
+        adornments.choose_moment(video, ThumbnailTime.model_validate(read_json()).time)
+    else:
+        adornments.choose_image(video, _small_file("image", MAX_IMAGE_BYTES))
+    db.session.commit()
+    return describe(queries.visible(video_id, user), user), 202
+
+
+@api.post("/videos/<int:video_id>/subtitles/")
+@signed_in
+@api.output(SubtitleRow, status_code=201)
+@api.doc(summary="Add captions", responses=[400, 413])
+def add_subtitle(video_id: int) -> dict[str, Any]:
+    """Add captions: multipart/form-data with file (.vtt or .srt), language, label."""
+    user = require_user()
+    video = _changeable(video_id, user)
+    data = _small_file("file", MAX_CAPTIONS_BYTES)
+    language, label = (request.form.get(name, "") for name in ("language", "label"))
+    added = adornments.add_subtitle(video, data, language, label)
+    answer = describe_subtitle(added, stream_of(video, user))
+    db.session.commit()
+    return answer
+
+
+@api.delete("/videos/<int:video_id>/subtitles/<int:subtitle_id>/")
+@api.output({}, status_code=204)
+def remove_subtitle(video_id: int, subtitle_id: int) -> tuple[str, int]:
+    """Remove captions, whether added or the film's own."""
+    adornments.remove_subtitle(_changeable(video_id, require_user()), subtitle_id)
+    db.session.commit()
+    return "", 204
+
+
 @api.get("/videos/<int:video_id>/grid/")
 @api.output(GridOut)
 def get_grid(video_id: int) -> dict[str, Any]:
@@ -144,6 +199,18 @@ def get_playback(video_id: int) -> dict[str, Any]:
     """Get the addresses that play a film, good for this viewer and for some hours."""
     user = require_user()
     return describe_playback(queries.to_watch(video_id, user), user)
+
+
+def _small_file(name: str, limit: int) -> bytes:
+    """The bytes of a form's one file. Raises InvalidInput, and 413 beyond the limit."""
+    request.max_content_length = limit + FORM_OVERHEAD_BYTES
+    found = request.files.get(name)
+    data = found.read(limit + 1) if found else b""
+    if len(data) > limit:
+        raise RequestEntityTooLarge
+    if not data:
+        raise InvalidInput({name: ["Choose a file."]})
+    return data
 
 
 def _with(act: Callable[[Video], None], video_id: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 5000
 CATEGORY_LENGTH = 60
+LABEL_LENGTH = 60
 
 
 class Status(StrEnum):
@@ -40,6 +41,7 @@ class TaskKind(StrEnum):
     CHUNK = "chunk"
     ROW = "row"
     POSTER = "poster"
+    TEXT = "text"
 
 
 class TaskState(StrEnum):
@@ -53,7 +55,9 @@ class TaskState(StrEnum):
 class Video(Base):
     """A film: what a person said of it, and what has become of it.
 
-    `may_copy` falls when copying a row of it proved impossible: it is then planned anew.
+    `may_copy` falls when copying a row of it proved impossible: it is then planned anew. The poster
+    is an image of the owner's own, else the picture at `poster_time` (seconds), else a good one;
+    `images_version` grows with each new one, so that no cache shows the old.
     """
 
     __tablename__ = "videos"
@@ -87,6 +91,8 @@ class Video(Base):
     height: Mapped[int | None]
     has_images: Mapped[bool] = mapped_column(default=False)
     may_copy: Mapped[bool] = mapped_column(default=True)
+    poster_time: Mapped[float | None]
+    images_version: Mapped[int] = mapped_column(default=0)
 
     owner: Mapped[User] = relationship(lazy="raise")
     grid: Mapped[Grid | None] = relationship(
@@ -135,6 +141,22 @@ class Rendition(Base):
     average_bitrate: Mapped[int | None] = mapped_column(BigInteger)
 
     grid: Mapped[Grid] = relationship(back_populates="renditions", lazy="raise")
+
+
+class Subtitle(Base):
+    """Captions of a film: a track of the film's own, or a file that its owner added."""
+
+    __tablename__ = "subtitles"
+    __table_args__ = (Index("ix_subtitles_video_id", "video_id"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    language: Mapped[str] = mapped_column(String(35))
+    label: Mapped[str] = mapped_column(String(LABEL_LENGTH))
+    is_default: Mapped[bool] = mapped_column(default=False)
+    is_forced: Mapped[bool] = mapped_column(default=False)
+    is_embedded: Mapped[bool] = mapped_column(default=False)
 
 
 class Task(Base):

@@ -9,6 +9,22 @@ POSTER = "poster.jpg"
 CARD = "thumb.jpg"
 
 
+CAPTIONS = "captions.vtt"
+CHAPTERS = "chapters.vtt"
+POSTER_UPLOAD = "poster-upload"
+"""An image that the owner chose, as it came; a task makes pictures of it."""
+
+
+def new_text() -> str:
+    """A name for a captions file, which nobody can guess."""
+    return secrets.token_hex(16)
+
+
+def text_file(name: str) -> str:
+    """A captions file of the film."""
+    return f"text/{name}.vtt"
+
+
 def new_film() -> str:
     """A name for a new film's folder, which nobody can guess."""
     return secrets.token_hex(16)

@@ -18,13 +18,14 @@ from sqlalchemy import select
 from app.auth.models import User
 from app.database import db
 from app.errors import NotFound, Unavailable
+from app.media.captions import Cue, plain, to_webvtt
 from app.media.grid import Plan
-from app.media.playlists import master_playlist, media_playlist
+from app.media.playlists import TextTrack, master_playlist, media_playlist, text_playlist
 from app.storage import storage
-from app.videos import grants, policy
+from app.videos import grants, policy, queries
 from app.videos.demand import want
-from app.videos.models import Grid, Rendition, Video
-from app.videos.names import grid_file, image_file
+from app.videos.models import Grid, Rendition, Subtitle, Video
+from app.videos.names import CAPTIONS, grid_file, image_file, text_file
 
 WAIT_SECONDS = 10.0
 """How long a request waits for an empty cell: a cell of a few seconds takes less to encode."""
@@ -62,7 +63,7 @@ def master(grant_text: str, grid_id: int, lines: int | None = None) -> str:
 
     Raises NotFound.
     """
-    _, plan = _plan_of(grant_text, grid_id)
+    video, plan = _plan_of(grant_text, grid_id)
     if lines is not None and plan.video:
         nearest = min(plan.video, key=lambda row: abs(min(row.width, row.height) - lines))
         plan = replace(plan, video=(nearest,))
@@ -72,7 +73,7 @@ def master(grant_text: str, grid_id: int, lines: int | None = None) -> str:
         )
     )
     rates = {name: (peak or 0, average or 0) for name, peak, average in measured}
-    return master_playlist(plan, rates)
+    return master_playlist(plan, rates, [] if lines is not None else _texts(video.id))
 
 
 def media(grant_text: str, grid_id: int, row: str) -> str:
@@ -97,6 +98,29 @@ def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
     return path
 
 
+def captions_playlist(grant_text: str, subtitle_id: int) -> str:
+    """The playlist of captions. Raises NotFound."""
+    video, _ = _subtitle(grant_text, subtitle_id)
+    return text_playlist(video.duration or 1.0, CAPTIONS)
+
+
+def captions(grant_text: str, subtitle_id: int) -> Path:
+    """A captions file. Raises NotFound."""
+    video, name = _subtitle(grant_text, subtitle_id)
+    path = storage().path(video.film, text_file(name))
+    if not path.exists():
+        raise NotFound
+    return path
+
+
+def chapters(grant_text: str) -> str:
+    """The film's chapters as WebVTT. Raises NotFound where it has none."""
+    _, plan = _plan_of(grant_text, grid_of(grants.read(grant_text).video_id))
+    if not plan.chapters:
+        raise NotFound
+    return to_webvtt(Cue(part.start, part.end, plain(part.title)) for part in plan.chapters)
+
+
 def image(grant_text: str, name: str) -> Path:
     """A picture of the film. Raises NotFound."""
     video, _ = open_film(grant_text)
@@ -104,6 +128,29 @@ def image(grant_text: str, name: str) -> Path:
     if not path.exists():
         raise NotFound
     return path
+
+
+def _subtitle(grant_text: str, subtitle_id: int) -> tuple[Video, str]:
+    """The film of a grant and the name of one of its captions."""
+    video, user = open_film(grant_text)
+    found = db.session.get(Subtitle, subtitle_id)
+    if found is None or found.video_id != video.id or not policy.may_watch(user, video):
+        raise NotFound
+    return video, found.name
+
+
+def _texts(video_id: int) -> list[TextTrack]:
+    """The film's captions as its master playlist names them, seen from the grid's folder."""
+    return [
+        TextTrack(
+            uri=f"../text/{found.id}/index.m3u8",
+            language=found.language,
+            label=found.label,
+            default=found.is_default,
+            forced=found.is_forced,
+        )
+        for found in queries.subtitles_of([video_id]).get(video_id, [])
+    ]
 
 
 def _plan_of(grant_text: str, grid_id: int) -> tuple[Video, Plan]:

@@ -12,8 +12,8 @@ from app.auth.models import User
 from app.database import now
 from app.formatting import rfc3339
 from app.videos import grants, queries
-from app.videos.models import Rendition, Status, Video
-from app.videos.names import CARD, POSTER, image_file
+from app.videos.models import Rendition, Status, Subtitle, Video
+from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER, image_file
 from app.videos.queries import Row
 
 NO_CATEGORY = "Other"
@@ -34,9 +34,13 @@ def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None)
     Addresses begin with `base`: PUBLIC_URL, or "" for our own pages, which may be open under
     another name of this machine.
     """
-    rows = queries.rows_of([video.id for video in videos])
+    ids = [video.id for video in videos]
+    rows, texts = queries.rows_of(ids), queries.subtitles_of(ids)
     begin = current_app.config["PUBLIC_URL"] if base is None else base
-    return [_describe(video, rows.get(video.id, []), viewer, begin) for video in videos]
+    return [
+        _describe(video, rows.get(video.id, []), texts.get(video.id, []), viewer, begin)
+        for video in videos
+    ]
 
 
 def describe_for_front_ends(videos: Sequence[Video], viewer: User) -> list[dict[str, Any]]:
@@ -81,16 +85,33 @@ def describe_playback(video: Video, viewer: User, base: str | None = None) -> di
     begin = current_app.config["PUBLIC_URL"] if base is None else base
     rows = queries.rows_of([video.id]).get(video.id, [])
     text, grant = grants.issue(video.id, viewer.id)
+    stream = f"{begin}/stream/{text}"
     grid_id = rows[0].rendition.grid_id
+    plan = queries.plan_of(video.id)
     return {
-        "hls_url": f"{begin}/stream/{text}/{grid_id}/master.m3u8",
-        "poster_url": f"{begin}/stream/{text}/{image_file(POSTER)}" if video.has_images else None,
+        "hls_url": f"{stream}/{grid_id}/master.m3u8",
+        "poster_url": _pictures(video, viewer, begin)[1],
         "storyboard_url": None,
         "duration": video.duration,
         "position": 0.0,
         "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
-        "subtitles": [],
+        "subtitles": [
+            describe_subtitle(found, stream)
+            for found in queries.subtitles_of([video.id]).get(video.id, [])
+        ],
+        "chapters_url": f"{stream}/text/{CHAPTERS}" if plan and plan.chapters else None,
         "expires_at": rfc3339(datetime.fromtimestamp(grant.expires, UTC)),
+    }
+
+
+def describe_subtitle(found: Subtitle, stream: str) -> dict[str, Any]:
+    """Captions as `schemas.SubtitleRow`; `stream` is the address of the film's grant."""
+    return {
+        "id": found.id,
+        "language": found.language,
+        "label": found.label,
+        "default": found.is_default,
+        "url": f"{stream}/text/{found.id}/{CAPTIONS}",
     }
 
 
@@ -99,7 +120,9 @@ def absolute(path: str) -> str:
     return f"{current_app.config['PUBLIC_URL']}{path}"
 
 
-def _describe(video: Video, rows: Sequence[Row], viewer: User, base: str) -> Described:
+def _describe(
+    video: Video, rows: Sequence[Row], texts: Sequence[Subtitle], viewer: User, base: str
+) -> Described:
     thumbnail, poster = _pictures(video, viewer, base)
     progress = _progress(video, rows)
     return {
@@ -135,16 +158,22 @@ def _describe(video: Video, rows: Sequence[Row], viewer: User, base: str) -> Des
             if row.rendition.kind == "video"
         ],
         "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
-        "subtitles": [],
+        "subtitles": [describe_subtitle(found, stream_of(video, viewer, base)) for found in texts],
     }
+
+
+def stream_of(video: Video, viewer: User, base: str | None = None) -> str:
+    """The address of the person's own grant for a film; `base` as in `describe_all`."""
+    begin = current_app.config["PUBLIC_URL"] if base is None else base
+    return f"{begin}/stream/{grants.issue(video.id, viewer.id)[0]}"
 
 
 def _pictures(video: Video, viewer: User, base: str) -> tuple[str | None, str | None]:
     """Addresses of the small and the large picture, with this person's own grant."""
     if not video.has_images:
         return None, None
-    text, _ = grants.issue(video.id, viewer.id)
-    card, poster = (f"{base}/stream/{text}/{image_file(name)}" for name in (CARD, POSTER))
+    stream, version = stream_of(video, viewer, base), video.images_version
+    card, poster = (f"{stream}/{image_file(name)}?v={version}" for name in (CARD, POSTER))
     return card, poster
 
 

@@ -13,7 +13,7 @@ from app.database import db, epoch_now
 from app.errors import Conflict, Forbidden, NotFound
 from app.media.grid import Plan
 from app.videos import policy
-from app.videos.models import Cell, Grid, Rendition, Task, Video
+from app.videos.models import Cell, Grid, Rendition, Subtitle, Task, Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,18 @@ def rows_of(video_ids: Sequence[int]) -> dict[int, list[Row]]:
     for video_id, rendition, count in found:
         rows[video_id].append(Row(rendition, count or 0))
     return rows
+
+
+def subtitles_of(video_ids: Sequence[int]) -> dict[int, list[Subtitle]]:
+    """Each film's captions, the film's own first, in one statement."""
+    found: dict[int, list[Subtitle]] = {}
+    if video_ids:
+        rows = db.session.scalars(
+            select(Subtitle).where(Subtitle.video_id.in_(video_ids)).order_by(Subtitle.id)
+        )
+        for row in rows:
+            found.setdefault(row.video_id, []).append(row)
+    return found
 
 
 def plan_of(video_id: int) -> Plan | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from app.json_body import JsonBody, StorableText
-from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH
+from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, LABEL_LENGTH, TITLE_LENGTH
 
 Title = Annotated[
     StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
@@ -61,7 +61,8 @@ class SubtitleRow(BaseModel):
     id: int
     language: str
     label: str
-    url: str
+    default: bool
+    url: str = Field(description="WebVTT.")
 
 
 class VideoOut(BaseModel):
@@ -131,6 +132,7 @@ class PlaybackOut(BaseModel):
     position: float
     audio: list[AudioRow]
     subtitles: list[SubtitleRow]
+    chapters_url: str | None = Field(description="WebVTT with a cue for each chapter.")
     expires_at: str
 
 
@@ -140,6 +142,20 @@ class VideoChange(JsonBody):
     title: Title | None = None
     description: Description | None = None
     category: Category | None = None
+
+
+class ThumbnailTime(JsonBody):
+    """The moment of the film (seconds) whose picture is its poster."""
+
+    time: float = Field(ge=0, allow_inf_nan=False)
+
+
+class SubtitleForm(BaseModel):
+    """The multipart form of captions, for the API's description."""
+
+    file: str = Field(json_schema_extra={"format": "binary"})
+    language: str = Field(examples=["en"])
+    label: str | None = Field(default=None, max_length=LABEL_LENGTH, examples=["English"])
 
 
 class VideoDetails(BaseModel):

@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Blueprint, Response, send_file
 
 from app.videos import playback
-from app.videos.names import CARD, POSTER
+from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER
 
 stream = Blueprint("stream", __name__, url_prefix="/stream/<grant>")
 
@@ -17,7 +17,12 @@ FOREVER = "private, max-age=31536000, immutable"
 _HOUR = "private, max-age=3600"
 
 _PLAYLIST = "application/vnd.apple.mpegurl"
-_TYPES = {".m4s": "video/iso.segment", ".mp4": "video/mp4", ".jpg": "image/jpeg"}
+_TYPES = {
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".vtt": "text/vtt",
+}
 
 
 @stream.get("/<int:grid>/master.m3u8")
@@ -36,6 +41,26 @@ def media(grant: str, grid: int, row: str) -> Response:
 def segment(grant: str, grid: int, row: str, name: str) -> Response:
     """A segment, or the init segment."""
     return file_answer(playback.segment(grant, grid, row, name), FOREVER)
+
+
+@stream.get("/text/<int:subtitle>/index.m3u8")
+def captions_playlist(grant: str, subtitle: int) -> Response:
+    """The playlist of captions."""
+    return playlist_answer(playback.captions_playlist(grant, subtitle))
+
+
+@stream.get(f"/text/<int:subtitle>/{CAPTIONS}")
+def captions(grant: str, subtitle: int) -> Response:
+    """Captions."""
+    return file_answer(playback.captions(grant, subtitle), _HOUR)
+
+
+@stream.get(f"/text/{CHAPTERS}")
+def chapters(grant: str) -> Response:
+    """The film's chapters."""
+    answer = Response(playback.chapters(grant), mimetype=_TYPES[".vtt"])
+    answer.headers["Cache-Control"] = _HOUR
+    return answer
 
 
 @stream.get(f"/images/<any({POSTER!r}, {CARD!r}):name>")

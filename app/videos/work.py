@@ -19,11 +19,16 @@ from app.videos.names import ORIGINAL
 
 
 def begin(video_id: int) -> None:
-    """Let the film be planned, and announce that after the commit. Flushes."""
-    plan = Task(video_id=video_id, kind=TaskKind.PLAN, request_id=request_id.get())
-    db.session.add(plan)
+    """Let the film be planned. Flushes."""
+    add_task(video_id, TaskKind.PLAN)
+
+
+def add_task(video_id: int, kind: TaskKind) -> None:
+    """Add a piece of work that goes first, and announce it after the commit. Flushes."""
+    task = Task(video_id=video_id, kind=kind, request_id=request_id.get())
+    db.session.add(task)
     db.session.flush()
-    _announce(plan.id)
+    _announce(task.id)
 
 
 def stop_tasks(video_id: int) -> None:
