@@ -1,8 +1,8 @@
 """Passwords: what is accepted, and argon2id.
 
 Hashing takes some 90 ms and 64 MiB (RFC 9106, second recommended option, which is argon2-cffi's
-default): callers release their database transaction first. No more hashes run at a time in a process than there
-are cores, so that a burst of logins cannot take all the memory.
+default): callers release their database transaction first. A process runs no more hashes at a time
+than there are cores, so that a burst of logins cannot take all the memory.
 """
 
 from __future__ import annotations
