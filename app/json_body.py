@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from apiflask import APIBlueprint
 from flask import request
@@ -47,8 +47,8 @@ def _storable(text: str) -> str:
     return text
 
 
-StorableText = Annotated[str, AfterValidator(_storable)]
-"""Text that any database can keep: PostgreSQL has no way to store U+0000."""
+STORABLE = AfterValidator(_storable)
+"""Text that any database can keep: PostgreSQL has no way to store U+0000. Name it last."""
 
 
 class UnsupportedMediaType(DomainError):

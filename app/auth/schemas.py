@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from app.auth.models import TOKEN_NAME_LENGTH
-from app.json_body import JsonBody, StorableText
+from app.json_body import STORABLE, JsonBody
 
 
 class RegisterIn(JsonBody):
@@ -66,8 +66,9 @@ class DeleteAccountIn(JsonBody):
 
 
 TokenName = Annotated[
-    StorableText,
+    str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=TOKEN_NAME_LENGTH),
+    STORABLE,
 ]
 
 

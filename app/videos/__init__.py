@@ -9,6 +9,7 @@ from app.videos.api import api
 from app.videos.belongings import Films
 from app.videos.cli import videos
 from app.videos.legacy import api as legacy_api
+from app.videos.owner_pages import pages as owner_pages
 from app.videos.pages import pages
 from app.videos.stream import stream
 
@@ -18,6 +19,7 @@ def init_app(app: APIFlask) -> None:
     app.register_blueprint(api)
     app.register_blueprint(legacy_api)
     app.register_blueprint(pages)
+    app.register_blueprint(owner_pages)
     app.register_blueprint(stream)
     app.cli.add_command(videos)
     register_belongings(app, "videos", Films())

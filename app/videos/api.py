@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request, url_for
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.auth.identity import require_user, require_verified, signed_in
 from app.auth.models import User
 from app.database import db
-from app.errors import Forbidden, InvalidInput, NotFound
+from app.errors import Forbidden, NotFound
 from app.json_body import json_body, read_json
 from app.videos import adornments, policy, queries, service, work
 from app.videos.models import Video
@@ -37,12 +36,9 @@ from app.videos.schemas import (
     VideoChange,
     VideoOut,
 )
-from app.videos.uploads import FORM_OVERHEAD_BYTES, receive_form
+from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, receive_form, small_file
 
 api = APIBlueprint("videos_api", __name__, url_prefix="/api", tag="Films")
-
-MAX_CAPTIONS_BYTES = 10**6
-MAX_IMAGE_BYTES = 10**7
 
 _UPLOAD_BODY = {"multipart/form-data": UploadForm.model_json_schema()}
 
@@ -156,7 +152,7 @@ def choose_thumbnail(video_id: int) -> tuple[dict[str, Any], int]:
     if request.is_json:
         adornments.choose_moment(video, ThumbnailTime.model_validate(read_json()).time)
     else:
-        adornments.choose_image(video, _small_file("image", MAX_IMAGE_BYTES))
+        adornments.choose_image(video, small_file(request, "image", MAX_IMAGE_BYTES))
     db.session.commit()
     return describe(queries.visible(video_id, user), user), 202
 
@@ -169,7 +165,7 @@ def add_subtitle(video_id: int) -> dict[str, Any]:
     """Add captions: multipart/form-data with file (.vtt or .srt), language, label."""
     user = require_user()
     video = _changeable(video_id, user)
-    data = _small_file("file", MAX_CAPTIONS_BYTES)
+    data = small_file(request, "file", MAX_CAPTIONS_BYTES)
     language, label = (request.form.get(name, "") for name in ("language", "label"))
     added = adornments.add_subtitle(video, data, language, label)
     answer = describe_subtitle(added, stream_of(video, user))
@@ -199,18 +195,6 @@ def get_playback(video_id: int) -> dict[str, Any]:
     """Get the addresses that play a film, good for this viewer and for some hours."""
     user = require_user()
     return describe_playback(queries.to_watch(video_id, user), user)
-
-
-def _small_file(name: str, limit: int) -> bytes:
-    """The bytes of a form's one file. Raises InvalidInput, and 413 beyond the limit."""
-    request.max_content_length = limit + FORM_OVERHEAD_BYTES
-    found = request.files.get(name)
-    data = found.read(limit + 1) if found else b""
-    if len(data) > limit:
-        raise RequestEntityTooLarge
-    if not data:
-        raise InvalidInput({name: ["Choose a file."]})
-    return data
 
 
 def _with(act: Callable[[Video], None], video_id: int) -> dict[str, Any]:

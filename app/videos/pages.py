@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import (
@@ -16,12 +15,10 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.auth.forms import require_button_form
 from app.auth.identity import login_required, require_user, require_verified
 from app.database import db
-from app.errors import Conflict, DomainError, Forbidden
-from app.videos import policy, queries, service, work
-from app.videos.models import Video
+from app.errors import DomainError
+from app.videos import policy, queries, service
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
 from app.videos.uploads import receive_form
 
@@ -108,6 +105,7 @@ def film(id: int) -> str:
     described = describe(video, user, HERE)
     if video.status == "processing":
         described["grid"] = describe_grid(video)
+    plan = queries.plan_of(id)
     related = [
         other
         for other in describe_all(
@@ -120,6 +118,7 @@ def film(id: int) -> str:
         video=described,
         related=related,
         may_change=policy.may_change(user, video),
+        decisions=plan.decisions if plan else (),
     )
 
 
@@ -134,56 +133,6 @@ def watch(id: int) -> str:
         video=describe(video, user, HERE),
         playback=describe_playback(video, user, HERE),
     )
-
-
-@pages.post("/videos/<int:id>/delete")
-@login_required
-def delete(id: int) -> BaseResponse:
-    """Delete a film and go back to one's own."""
-    video = _changed_by_button(id)
-    title = video.title
-    service.remove(video)
-    db.session.commit()
-    flash(f"“{title}” was deleted.")
-    return redirect(url_for("videos.my_videos"))
-
-
-@pages.post("/videos/<int:id>/cancel")
-@login_required
-def cancel(id: int) -> BaseResponse:
-    """Stop converting a film."""
-    return _work(work.cancel, id, "“{}” is no longer converted. Its file is kept.")
-
-
-@pages.post("/videos/<int:id>/retry")
-@login_required
-def retry(id: int) -> BaseResponse:
-    """Convert a failed or cancelled film again."""
-    return _work(work.retry, id, "“{}” is converted again.")
-
-
-def _work(act: Callable[[Video], None], video_id: int, said: str) -> BaseResponse:
-    video = _changed_by_button(video_id)
-    title = video.title
-    try:
-        act(video)
-    except Conflict as error:
-        db.session.rollback()
-        flash(error.detail, "error")
-    else:
-        db.session.commit()
-        flash(said.format(title))
-    return redirect(url_for("videos.film", id=video_id))
-
-
-def _changed_by_button(video_id: int) -> Video:
-    """The film that this person may change and pressed our button for."""
-    user = require_user()
-    video = queries.visible(video_id, user)
-    if not policy.may_change(user, video):
-        raise Forbidden("Only its owner or a curator may change this film.")
-    require_button_form()
-    return video
 
 
 def _upload_page() -> str:

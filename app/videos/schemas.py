@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from app.json_body import JsonBody, StorableText
+from app.json_body import STORABLE, JsonBody
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, LABEL_LENGTH, TITLE_LENGTH
 
 Title = Annotated[
-    StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH), STORABLE
 ]
 Description = Annotated[
-    StorableText, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_LENGTH)
+    str, StringConstraints(strip_whitespace=True, max_length=DESCRIPTION_LENGTH), STORABLE
 ]
 Category = Annotated[
-    StorableText, StringConstraints(strip_whitespace=True, max_length=CATEGORY_LENGTH)
+    str, StringConstraints(strip_whitespace=True, max_length=CATEGORY_LENGTH), STORABLE
 ]
 
 

@@ -33,6 +33,9 @@ FIELD_BYTES = 2**18
 
 FORM_PARTS = 20
 
+MAX_CAPTIONS_BYTES = 10**6
+MAX_IMAGE_BYTES = 10**7
+
 SPACE_CHECK_BYTES = 64 * 2**20
 """The disk is asked for room again each time so many bytes have come."""
 
@@ -161,6 +164,21 @@ def too_large() -> TooLarge:
     """The refusal of a film that is too large, with the limit in words."""
     limit = current_app.config["MAX_UPLOAD_BYTES"]
     return TooLarge(f"This film is larger than the {bytesize(limit)} that may be uploaded.")
+
+
+def small_file(request: Request, name: str, limit: int) -> bytes:
+    """The bytes of a form's one small file, such as captions.
+
+    Raises InvalidInput where there is none, RequestEntityTooLarge beyond the limit.
+    """
+    request.max_content_length = limit + FORM_OVERHEAD_BYTES
+    found = request.files.get(name)
+    data = found.read(limit + 1) if found else b""
+    if len(data) > limit:
+        raise RequestEntityTooLarge
+    if not data:
+        raise InvalidInput({name: ["Choose a file."]})
+    return data
 
 
 def title_from(filename: str) -> str:

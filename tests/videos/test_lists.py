@@ -108,7 +108,7 @@ def test_what_is_said_of_a_film_can_be_changed(
     assert changed.json["title"] == "New"
     assert changed.json["owner"]["id"] == member
     assert (changed.json["is_global"], changed.json["status"]) == (False, "ready")
-    wrong_bodies = ({"title": ""}, {"title": 5}, {"category": "x" * 61})
+    wrong_bodies = ({"title": " "}, {"title": 5}, {"category": "x" * 61})
     for body, field in zip(wrong_bodies, ("title", "title", "category"), strict=True):
         answer = signed_in.patch(f"/api/local-videos/{film}/", json=body)
         assert answer.status_code == 400

@@ -84,6 +84,14 @@ function followConversion() {
   });
 }
 
+/** Chapters stand on the time line, where the player kit looks for them. */
+function addChapters(address) {
+  if (!address) return;
+  const track = Object.assign(document.createElement("track"), { kind: "chapters", label: "Chapters", default: true });
+  track.src = here(address);
+  parts.video.append(track);
+}
+
 function play(address, position) {
   state("loading");
   parts.say.hidden = true;
@@ -126,6 +134,7 @@ async function start() {
   followVideo(parts.video);
   parts.retry.addEventListener("click", again);
   followConversion();
+  addChapters(film.chapters);
   play(film.hls, Number(film.position));
 }
 

@@ -1,0 +1,123 @@
+"""The buttons and small forms of a film's owner: each does one thing and goes back to the film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from app.auth.forms import require_button_form
+from app.auth.identity import login_required, require_user
+from app.database import db
+from app.errors import DomainError, Forbidden, InvalidInput
+from app.videos import adornments, policy, queries, service, work
+from app.videos.models import Video
+from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, small_file
+
+pages = Blueprint("owner", __name__, url_prefix="/videos/<int:id>")
+
+
+@pages.post("/delete")
+@login_required
+def delete(id: int) -> Response:
+    """Delete a film and go back to one's own."""
+    video = _changeable(id)
+    require_button_form()
+    title = video.title
+    service.remove(video)
+    db.session.commit()
+    flash(f"“{title}” was deleted.")
+    return redirect(url_for("videos.my_videos"))
+
+
+@pages.post("/cancel")
+@login_required
+def cancel(id: int) -> Response:
+    """Stop converting a film."""
+    return _act(id, work.cancel, "It is no longer converted. Its file is kept.")
+
+
+@pages.post("/retry")
+@login_required
+def retry(id: int) -> Response:
+    """Convert a failed or cancelled film again."""
+    return _act(id, work.retry, "It is converted again.")
+
+
+@pages.post("/poster")
+@login_required
+def poster(id: int) -> Response:
+    """Choose a moment of the film, or an image, as its picture."""
+
+    def choose(video: Video) -> None:
+        if moment := request.form.get("time", "").strip():
+            adornments.choose_moment(video, _seconds(moment))
+        else:
+            adornments.choose_image(video, small_file(request, "image", MAX_IMAGE_BYTES))
+
+    return _act(id, choose, "The new picture will be there in a moment.", MAX_IMAGE_BYTES)
+
+
+@pages.post("/subtitles")
+@login_required
+def add_subtitle(id: int) -> Response:
+    """Add captions."""
+
+    def add(video: Video) -> None:
+        data = small_file(request, "file", MAX_CAPTIONS_BYTES)
+        language, label = (request.form.get(name, "") for name in ("language", "label"))
+        adornments.add_subtitle(video, data, language, label)
+
+    return _act(id, add, "The captions are there.", MAX_CAPTIONS_BYTES)
+
+
+@pages.post("/subtitles/<int:subtitle_id>/remove")
+@login_required
+def remove_subtitle(id: int, subtitle_id: int) -> Response:
+    """Remove captions."""
+    return _act(
+        id, lambda video: adornments.remove_subtitle(video, subtitle_id), "The captions are gone."
+    )
+
+
+def _act(video_id: int, act: Callable[[Video], object], said: str, size: int = 0) -> Response:
+    """Do it to a film that this person may change and pressed our button for; say how it went.
+
+    `size` is how many bytes a file of the form may have.
+    """
+    video = _changeable(video_id)
+    if size:
+        request.max_content_length = size + 2**20
+    require_button_form()
+    try:
+        act(video)
+    except DomainError as error:
+        db.session.rollback()
+        sentences = [text for texts in error.errors.values() for text in texts]
+        flash(" ".join(sentences) or error.detail, "error")
+    else:
+        db.session.commit()
+        flash(said)
+    return redirect(url_for("videos.film", id=video_id))
+
+
+def _changeable(video_id: int) -> Video:
+    user = require_user()
+    video = queries.visible(video_id, user)
+    if not policy.may_change(user, video):
+        raise Forbidden("Only its owner or a curator may change this film.")
+    return video
+
+
+def _seconds(text: str) -> float:
+    """Seconds of “1:02:03”, “4:05” or “12.5”. Raises InvalidInput."""
+    try:
+        seconds = 0.0
+        for part in text.split(":"):
+            seconds = seconds * 60 + float(part)
+        if not 0 <= seconds < 10**6:
+            raise ValueError
+    except ValueError:
+        raise InvalidInput({"time": ["Write the time as minutes and seconds: 4:05."]}) from None
+    return seconds
