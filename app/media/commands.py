@@ -158,6 +158,41 @@ def still_command(
     return _compile(binary, outputs)
 
 
+def storyboard_command(
+    binary: str,
+    row: Path,
+    place: Path,
+    count: int,
+    gap: float,
+    tile: tuple[int, int],
+    grid: tuple[int, int],
+) -> list[str]:
+    """``count`` small pictures of a filled row at key frames ``gap`` seconds apart or more, on
+    sheets ``board-<n>.jpg`` of ``grid`` columns and rows. Only key frames are decoded."""
+    opened = _graph.input(f"file:{row}", skip_frame="nokey", threads=1, **cage.input_options())
+    pictures = (
+        opened["v:0"]
+        .filter("select", f"isnan(prev_selected_t)+gte(t-prev_selected_t,{_s(gap)})")
+        .filter("scale", *tile, flags="area", out_range="pc")
+        .filter("setsar", 1)
+        .filter("format", "yuvj420p")
+        .filter("tile", f"{grid[0]}x{grid[1]}")
+    )
+    sheets = -(-count // (grid[0] * grid[1]))
+    options = {**_JPEG, "frames:v": sheets, "q:v": 5, "start_number": 0, "fps_mode": "passthrough"}
+    del options["update"]
+    return _compile(binary, [_graph.output(pictures, f"file:{place}/board-%d.jpg", **options)])
+
+
+def preview_command(
+    binary: str, row: Path, target: Path, start: float, seconds: float
+) -> list[str]:
+    """A part of a filled row from a key frame on, copied into a silent MP4 of its own."""
+    opened = _graph.input(f"file:{row}", ss=_s(start), t=_s(seconds), **cage.input_options())
+    options = {"c": "copy", "movflags": "+faststart", **_container()}
+    return _compile(binary, [_graph.output(opened["v:0"], _target(target), **options)])
+
+
 def image_command(binary: str, image: Path, poster: Path, thumb: Path) -> list[str]:
     """An owner's image as two JPEGs, neither larger than it is."""
     opened = _graph.input(f"file:{image}", **cage.image_options())

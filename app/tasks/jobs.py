@@ -25,7 +25,7 @@ from app.videos.models import TaskKind
 
 log = logging.getLogger(__name__)
 
-EXTRAS = {TaskKind.POSTER, TaskKind.TEXT}
+EXTRAS = {TaskKind.POSTER, TaskKind.TEXT, TaskKind.STORYBOARD}
 """A film without pictures or captions still plays: their failure is not the film's."""
 
 HEARTBEAT_SECONDS = 1.0

@@ -20,6 +20,7 @@ from app.media.filing import write_synced
 from app.media.images import make_poster, use_image
 from app.media.plan import Plan, PlanOptions, make_plan
 from app.media.probe import probe
+from app.media.storyboard import make_storyboard
 from app.media.texts import read_texts
 from app.storage import storage
 from app.tasks import claims
@@ -29,6 +30,7 @@ from app.tasks.progress import review
 from app.videos.locking import lock_tasks
 from app.videos.models import Cell, Grid, Rendition, Subtitle, TaskKind, Video
 from app.videos.names import (
+    INIT,
     ORIGINAL,
     POSTER_UPLOAD,
     grid_file,
@@ -94,7 +96,7 @@ def plan_again(mine: Claim) -> None:
     db.session.execute(
         update(Video)
         .where(Video.id == mine.video_id)
-        .values(may_copy=False, playable=False, playable_at=None)
+        .values(may_copy=False, playable=False, playable_at=None, has_storyboard=False)
     )
     begin(mine.video_id)
     db.session.commit()
@@ -158,12 +160,28 @@ def read_captions(mine: Claim, stop: Stop) -> None:
     db.session.commit()
 
 
+def make_previews(mine: Claim, stop: Stop) -> None:
+    """Make the storyboard and the moving preview of the smallest row, which is filled."""
+    plan, grid_id = _plan(mine)
+    row = min(plan.video, key=lambda row: row.width * row.height)
+    names = [INIT, *(f"{number}.m4s" for number in range(plan.segment_count(row.name)))]
+    files = [storage().path(mine.film, grid_file(grid_id, row.name, name)) for name in names]
+    place = storage().scratch(mine.film, mine.attempt)
+    made = make_storyboard(plan, row, files, place, ffmpeg=_ffmpeg(), stop=stop)
+    claims.hold(mine)
+    storage().publish(mine.film, [(path, image_file(path.name)) for path in made])
+    db.session.execute(update(Video).where(Video.id == mine.video_id).values(has_storyboard=True))
+    claims.finish(mine)
+    db.session.commit()
+
+
 HANDLERS: dict[TaskKind, Callable[[Claim, Stop], None]] = {
     TaskKind.PLAN: plan_film,
     TaskKind.CHUNK: fill_cells_of_chunk,
     TaskKind.ROW: fill_cells_of_row,
     TaskKind.POSTER: make_images,
     TaskKind.TEXT: read_captions,
+    TaskKind.STORYBOARD: make_previews,
 }
 
 

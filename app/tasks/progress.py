@@ -8,13 +8,16 @@ from sqlalchemy import and_, func, select, update
 
 from app.database import db, now
 from app.media.playlists import average_bit_rate, peak_bit_rate
-from app.videos.models import Cell, Grid, Rendition, Status, Task, TaskState, Video
+from app.videos.models import Cell, Grid, Rendition, Status, Task, TaskKind, TaskState, Video
+from app.videos.work import add_task
 
 
 def review(video_id: int) -> None:
     """Bring the film's state in line with its cells, in the current transaction."""
     video = db.session.execute(
-        db.select(Video.playable, Video.status).where(Video.id == video_id)
+        db.select(Video.playable, Video.status)
+        .where(Video.id == video_id)
+        .with_for_update(key_share=True)  # two that finish at once see one another
     ).one()
     if not video.playable and _can_be_watched(video_id):
         _set(video_id, playable=True, playable_at=now())
@@ -26,6 +29,8 @@ def review(video_id: int) -> None:
     if video.status == Status.PROCESSING and not open_tasks:
         _measure(video_id)
         _set(video_id, status=Status.READY, ready_at=now())
+        if _has_picture(video_id):
+            add_task(video_id, TaskKind.STORYBOARD)
 
 
 def _can_be_watched(video_id: int) -> bool:
@@ -39,6 +44,11 @@ def _can_be_watched(video_id: int) -> bool:
     picture = [filled is not None for kind, filled in begins if kind == "video"]
     sound = [filled is not None for kind, filled in begins if kind == "audio"]
     return bool(begins) and all(sound) and (any(picture) or not picture)
+
+
+def _has_picture(video_id: int) -> bool:
+    found = select(Rendition.id).join(Grid).where(Grid.video_id == video_id)
+    return db.session.scalar(found.where(Rendition.kind == "video").limit(1)) is not None
 
 
 def _measure(video_id: int) -> None:

@@ -42,6 +42,7 @@ class TaskKind(StrEnum):
     ROW = "row"
     POSTER = "poster"
     TEXT = "text"
+    STORYBOARD = "story"
 
 
 class TaskState(StrEnum):
@@ -90,6 +91,7 @@ class Video(Base):
     width: Mapped[int | None]
     height: Mapped[int | None]
     has_images: Mapped[bool] = mapped_column(default=False)
+    has_storyboard: Mapped[bool] = mapped_column(default=False)
     may_copy: Mapped[bool] = mapped_column(default=True)
     poster_time: Mapped[float | None]
     images_version: Mapped[int] = mapped_column(default=0)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 ORIGINAL = "original"
+INIT = "init.mp4"
 POSTER = "poster.jpg"
 CARD = "thumb.jpg"
 
 
+STORYBOARD = "storyboard.vtt"
+PREVIEW = "preview.mp4"
+BOARD = re.compile(r"board-(0|[1-9][0-9]{0,3})\.jpg")
 CAPTIONS = "captions.vtt"
 CHAPTERS = "chapters.vtt"
 POSTER_UPLOAD = "poster-upload"
@@ -38,6 +43,11 @@ def grid_folder(grid_id: int) -> str:
 def grid_file(grid_id: int, row: str, name: str) -> str:
     """A file of a grid's row."""
     return f"{grid_folder(grid_id)}/{row}/{name}"
+
+
+def is_image(name: str) -> bool:
+    """Whether a film may have a picture file of this name."""
+    return name in {POSTER, CARD, STORYBOARD, PREVIEW} or BOARD.fullmatch(name) is not None
 
 
 def image_file(name: str) -> str:

@@ -25,7 +25,7 @@ from app.storage import storage
 from app.videos import grants, policy, queries
 from app.videos.demand import want
 from app.videos.models import Grid, Rendition, Subtitle, Video
-from app.videos.names import CAPTIONS, grid_file, image_file, text_file
+from app.videos.names import CAPTIONS, INIT, grid_file, image_file, is_image, text_file
 
 WAIT_SECONDS = 10.0
 """How long a request waits for an empty cell: a cell of a few seconds takes less to encode."""
@@ -33,8 +33,6 @@ WAIT_SECONDS = 10.0
 POLL_SECONDS = 0.1
 MAX_WAITERS = 8
 """Requests of one process that may wait at a time, half of its threads: pages stay served."""
-
-INIT = "init.mp4"
 
 _waiters = threading.BoundedSemaphore(MAX_WAITERS)
 
@@ -124,6 +122,8 @@ def chapters(grant_text: str) -> str:
 def image(grant_text: str, name: str) -> Path:
     """A picture of the film. Raises NotFound."""
     video, _ = open_film(grant_text)
+    if not is_image(name):
+        raise NotFound
     path = storage().path(video.film, image_file(name))
     if not path.exists():
         raise NotFound

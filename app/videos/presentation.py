@@ -13,7 +13,7 @@ from app.database import now
 from app.formatting import rfc3339
 from app.videos import grants, queries
 from app.videos.models import Rendition, Status, Subtitle, Video
-from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER, image_file
+from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER, PREVIEW, STORYBOARD, image_file
 from app.videos.queries import Row
 
 NO_CATEGORY = "Other"
@@ -91,7 +91,7 @@ def describe_playback(video: Video, viewer: User, base: str | None = None) -> di
     return {
         "hls_url": f"{stream}/{grid_id}/master.m3u8",
         "poster_url": _pictures(video, viewer, begin)[1],
-        "storyboard_url": None,
+        "storyboard_url": _storyboard(video, viewer, begin),
         "duration": video.duration,
         "position": 0.0,
         "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
@@ -124,7 +124,7 @@ def _describe(
     video: Video, rows: Sequence[Row], texts: Sequence[Subtitle], viewer: User, base: str
 ) -> Described:
     thumbnail, poster = _pictures(video, viewer, base)
-    progress = _progress(video, rows)
+    progress, board = _progress(video, rows), _storyboard(video, viewer, base)
     return {
         "id": video.id,
         "title": video.title,
@@ -144,8 +144,8 @@ def _describe(
         "size": video.size,
         "thumbnail_url": thumbnail,
         "poster_url": poster,
-        "preview_url": None,
-        "storyboard_url": None,
+        "preview_url": board and board.replace(STORYBOARD, PREVIEW),
+        "storyboard_url": board,
         "renditions": [
             {
                 "height": row.rendition.height,
@@ -175,6 +175,12 @@ def _pictures(video: Video, viewer: User, base: str) -> tuple[str | None, str | 
     stream, version = stream_of(video, viewer, base), video.images_version
     card, poster = (f"{stream}/{image_file(name)}?v={version}" for name in (CARD, POSTER))
     return card, poster
+
+
+def _storyboard(video: Video, viewer: User, base: str) -> str | None:
+    if not video.has_storyboard:
+        return None
+    return f"{stream_of(video, viewer, base)}/{image_file(STORYBOARD)}"
 
 
 def _audio(rendition: Rendition) -> dict[str, Any]:

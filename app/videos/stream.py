@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Blueprint, Response, send_file
 
 from app.videos import playback
-from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER
+from app.videos.names import CAPTIONS, CHAPTERS
 
 stream = Blueprint("stream", __name__, url_prefix="/stream/<grant>")
 
@@ -63,9 +63,9 @@ def chapters(grant: str) -> Response:
     return answer
 
 
-@stream.get(f"/images/<any({POSTER!r}, {CARD!r}):name>")
+@stream.get("/images/<name>")
 def image(grant: str, name: str) -> Response:
-    """A picture."""
+    """A picture, the storyboard, or the moving preview."""
     return file_answer(playback.image(grant, name), _HOUR)
 
 

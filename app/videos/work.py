@@ -56,7 +56,13 @@ def cancel(video: Video) -> None:
     changed = update_rows(
         update(Video)
         .where(Video.id == video.id, Video.status == Status.PROCESSING)
-        .values(status=Status.CANCELLED, playable=False, playable_at=None, has_images=False)
+        .values(
+            status=Status.CANCELLED,
+            playable=False,
+            playable_at=None,
+            has_images=False,
+            has_storyboard=False,
+        )
     )
     if not changed:
         raise Conflict("This film is not being converted.", code="not_converting")

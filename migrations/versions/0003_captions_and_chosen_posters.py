@@ -34,12 +34,17 @@ def upgrade() -> None:
     op.add_column("videos", sa.Column("poster_time", sa.Double(), nullable=True))
     op.add_column(
         "videos",
+        sa.Column("has_storyboard", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    op.add_column(
+        "videos",
         sa.Column("images_version", sa.Integer(), nullable=False, server_default=sa.text("0")),
     )
 
 
 def downgrade() -> None:
     op.drop_column("videos", "images_version")
+    op.drop_column("videos", "has_storyboard")
     op.drop_column("videos", "poster_time")
     op.drop_index("ix_subtitles_video_id", "subtitles")
     op.drop_table("subtitles")

@@ -84,10 +84,10 @@ function followConversion() {
   });
 }
 
-/** Chapters stand on the time line, where the player kit looks for them. */
-function addChapters(address) {
+/** What the time line shows: chapters, and pictures of the film where one points. */
+function addTimeline(kind, label, address) {
   if (!address) return;
-  const track = Object.assign(document.createElement("track"), { kind: "chapters", label: "Chapters", default: true });
+  const track = Object.assign(document.createElement("track"), { kind, label, default: true });
   track.src = here(address);
   parts.video.append(track);
 }
@@ -134,7 +134,8 @@ async function start() {
   followVideo(parts.video);
   parts.retry.addEventListener("click", again);
   followConversion();
-  addChapters(film.chapters);
+  addTimeline("chapters", "Chapters", film.chapters);
+  addTimeline("metadata", "thumbnails", film.storyboard);
   play(film.hls, Number(film.position));
 }
 
