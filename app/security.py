@@ -142,7 +142,8 @@ def _add_security_headers(response: Response) -> None:
         style += f" 'nonce-{g.style_nonce}'"
     policy = (
         "default-src 'none'; script-src 'self'; "
-        f"style-src {style}; img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob:; "
+        f"style-src {style}; img-src 'self' data: blob:; font-src 'self'; "
+        "media-src 'self' blob: data:; "
         "connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; form-action 'self'; "
         "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
     )

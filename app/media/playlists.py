@@ -22,7 +22,6 @@ class TextTrack:
     uri: str
     language: str
     label: str
-    default: bool
     forced: bool
 
 
@@ -125,11 +124,12 @@ def average_bit_rate(segments: Sequence[tuple[int, float]]) -> float:
 
 
 def _captions(track: TextTrack) -> str:
+    """Captions are chosen, not forced on people: many programs call the first track the default."""
     language = f',LANGUAGE="{track.language}"' if track.language else ""
+    flag = "YES" if track.forced else "NO"
     return (
         f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{TEXT_GROUP}",NAME="{track.label}"{language},'
-        f"DEFAULT={'YES' if track.default else 'NO'},AUTOSELECT={'YES' if track.default else 'NO'},"
-        f'FORCED={"YES" if track.forced else "NO"},URI="{track.uri}"'
+        f'DEFAULT={flag},AUTOSELECT={flag},FORCED={flag},URI="{track.uri}"'
     )
 
 

@@ -146,7 +146,6 @@ def _texts(video_id: int) -> list[TextTrack]:
             uri=f"../text/{found.id}/index.m3u8",
             language=found.language,
             label=found.label,
-            default=found.is_default,
             forced=found.is_forced,
         )
         for found in queries.subtitles_of([video_id]).get(video_id, [])

@@ -61,6 +61,10 @@ export function openStream(video, address, { position, heard }) {
     playlistLoadPolicy: LISTS,
     manifestLoadPolicy: LISTS,
   });
+  // Captions are for those who ask; only what the film itself forces is shown at once.
+  hls.once(Hls.Events.SUBTITLE_TRACK_SWITCH, () => {
+    hls.subtitleTrack = hls.subtitleTracks.findIndex((track) => track.forced);
+  });
   const undo = [showQualities(hls, video), showSounds(hls, video), tellSize(video, heard)];
   let mended = 0;
   const lost = (status) => {

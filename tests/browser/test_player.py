@@ -1,0 +1,77 @@
+"""What the player shows beside the picture: captions, chapters, and the film on its time line."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site
+from tests.browser.test_first_evening import FRAMES, until
+from tests.videos.test_captions import talking_film
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+SHOTS = os.environ.get("VIDEOFLIX_SCREENSHOTS")
+PASSWORD = "correct horse battery"
+TRACKS = "v => [...v.textTracks].map(t => [t.kind, t.label, t.mode, t.cues?.length ?? 0])"
+SHOWN = "v => [...v.textTracks].flatMap(t => [...(t.activeCues ?? [])].map(c => [t.kind, c.text]))"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_captions_chapters_and_pictures_on_the_time_line(
+    page: Page, site: Site, tmp_path: Path
+) -> None:
+    film = talking_film(tmp_path, seconds=40)
+    words = ["users", "create", "ada@example.org", "--verified", "--password-stdin"]
+    site.flask(*words, typed=f"{PASSWORD}\n")
+    site.flask("videos", "import", str(film), "--owner", "ada@example.org")
+    deadline = time.monotonic() + 60
+    while not json.loads(site.flask("videos", "list", "--json"))[0]["storyboard_url"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    page.goto(f"{site.url}/login")
+    page.get_by_label("Email").fill("ada@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/browse")
+    page.goto(f"{site.url}/watch/1")
+    video = page.locator("video")
+    expect(page.locator("[data-player]")).to_have_attribute("data-state", "playing")
+    until(page, lambda: video.evaluate(FRAMES) > 10)
+
+    until(page, lambda: len(video.evaluate(TRACKS)) >= 4)
+    kinds = {(kind, label) for kind, label, _, _ in video.evaluate(TRACKS)}
+    assert {("chapters", "Chapters"), ("metadata", "thumbnails")} <= kinds
+    assert {("subtitles", "English"), ("subtitles", "Français")} <= kinds
+    page.keyboard.press("c")
+    video.evaluate("v => { v.currentTime = 1; v.pause(); }")
+    until(page, lambda: ["subtitles", "<b>Hi</b> alert(1)"] in video.evaluate(SHOWN))
+    assert ["chapters", "Begin &lt;b&gt;"] in video.evaluate(SHOWN)
+
+    bar = page.locator("media-time-range")
+    box = bar.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    image = page.locator("media-preview-thumbnail")
+    until(page, lambda: image.evaluate("e => e.shadowRoot.querySelector('img').naturalWidth") > 0)
+    assert image.evaluate("e => e.shadowRoot.querySelector('img').naturalWidth") >= 160
+    if SHOTS:
+        page.wait_for_timeout(400)
+        page.screenshot(path=Path(SHOTS) / "player-time-line.png")
+
+    page.goto(f"{site.url}/videos/1")
+    page.get_by_text("Captions and picture").click()
+    page.get_by_label("A moment of the film").fill("0:01")
+    page.get_by_role("button", name="Use this moment").click()
+    expect(page.get_by_text("The new picture will be there in a moment.")).to_be_visible()
+    page.get_by_text("Captions and picture").click()
+    page.get_by_role("button", name="Remove Français").click()
+    expect(page.get_by_text("The captions are gone.")).to_be_visible()
+    if SHOTS:
+        page.get_by_text("Captions and picture").click()
+        page.screenshot(path=Path(SHOTS) / "film-owner.png", full_page=True)
