@@ -11,11 +11,13 @@ import ffmpeg
 
 from app.media import cage
 from app.media.grid import TIMESCALE, AudioRow, Plan, VideoRow, VideoSource
+from app.media.tracks import BITS, SURROUND
 
 _graph: Final[Any] = ffmpeg  # it has no types
 GLOBAL: Final = ("-hide_banner", "-nostats", "-loglevel", "warning", "-y")
 FRAGMENTS: Final = "+empty_moov+default_base_moof+frag_keyframe+frag_discont+cmaf"
 AUDIO_FRAGMENT_MICROSECONDS: Final = 1_000_000
+LAYOUTS: Final = {1: "mono", 2: "stereo", SURROUND: "5.1"}
 UNKNOWN_LEAD: Final = 5.0
 """Seconds decoded before a chunk where nothing is known about gaps between pictures."""
 SDR_NITS: Final = 100
@@ -99,7 +101,7 @@ def copy_command(binary: str, source: Path, plan: Plan) -> list[str]:
 def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = False) -> list[str]:
     """A sound track as AAC fragments on stdout, exactly ``row.total`` samples from film time
     zero on, after one frame of encoder priming."""
-    layout = "mono" if row.channels == 1 else "stereo"
+    layout = LAYOUTS[row.channels]
     if silent:
         sound = _graph.input(f"anullsrc=r={row.rate}:cl={layout}", f="lavfi", nostdin=None)
     else:
@@ -114,7 +116,7 @@ def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = Fa
     sound = sound.filter("atrim", end_sample=row.total)
     options = {
         "c:a": "aac",
-        "b:a": "64k" if row.channels == 1 else "128k",
+        "b:a": BITS[row.channels],
         "ar": row.rate,
         "ac": row.channels,
         "frag_duration": AUDIO_FRAGMENT_MICROSECONDS,

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from app.media.facts import AudioFacts, SourceFacts, TextFacts
 from app.media.grid import AAC_FRAME, AudioRow, TextRow, make_chunks
 
 AUDIO_RATE: Final = 48_000
+SURROUND: Final = 6
+"""Channels of 5.1, the most that browsers are sure to play in AAC."""
+
+BITS: Final = {1: 64_000, 2: 128_000, SURROUND: 384_000}
+"""Bits/s of AAC-LC by channels."""
+
+BOXES: Final = 16_000
+"""What a promise adds for boxes and for the encoder's unsteadiness."""
+
 AUDIO_SEGMENT: Final = 188 * AAC_FRAME
 """4.01 s at 48 kHz: whole AAC frames, next to the video's 4 s."""
 LANGUAGES: Final = {
@@ -44,7 +54,7 @@ def audio_rows(
             channels=channels,
             rate=AUDIO_RATE,
             codecs="mp4a.40.2",
-            bandwidth=80_000 if channels == 1 else 140_000,
+            bandwidth=BITS[channels] + BOXES,
             segment=AUDIO_SEGMENT,
             total=total,
             chunks=make_chunks(-(-total // AUDIO_SEGMENT), chunk_segments),
@@ -54,9 +64,25 @@ def audio_rows(
         if ends > duration + 1:
             decisions.append(f"Sound goes on {ends - duration:.0f} s after the last picture; cut.")
         rows.append(row)
-        if track.channels > 2:
+        if track.channels >= SURROUND:
+            rows.append(_surround(row, len(rows)))
+            labels.add(rows[-1].label)
+            decisions.append(f"Surround sound ({track.layout}) is offered as 5.1 and as stereo.")
+        elif track.channels > 2:
             decisions.append(f"Surround sound ({track.layout}) is mixed down to stereo.")
     return tuple(rows)
+
+
+def _surround(stereo: AudioRow, number: int) -> AudioRow:
+    """The same track with its surround channels, beside the stereo that every device plays."""
+    return replace(
+        stereo,
+        name=f"audio-{number}",
+        label=f"{stereo.label} 5.1",
+        default=False,
+        channels=SURROUND,
+        bandwidth=BITS[SURROUND] + BOXES,
+    )
 
 
 def text_rows(facts: SourceFacts) -> tuple[TextRow, ...]:

@@ -150,14 +150,16 @@ def read_captions(mine: Claim, stop: Stop) -> None:
             )
         )
     claims.hold(mine)
-    db.session.execute(
-        delete(Subtitle).where(Subtitle.video_id == mine.video_id, Subtitle.is_embedded.is_(True))
-    )
+    embedded = Subtitle.video_id == mine.video_id, Subtitle.is_embedded.is_(True)
+    replaced = db.session.scalars(db.select(Subtitle.name).where(*embedded)).all()
+    db.session.execute(delete(Subtitle).where(*embedded))
     storage().publish(mine.film, files)
     db.session.add_all(rows)
     claims.finish(mine)
     review(mine.video_id)
     db.session.commit()
+    for old in replaced:
+        storage().delete(mine.film, text_file(old))
 
 
 def make_previews(mine: Claim, stop: Stop) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from array import array
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from app.media.codecs import init_codec, init_size
@@ -159,6 +161,25 @@ def test_sound_alone(make_clip: Clip, binary: str, tmp_path: Path) -> None:
     assert play(whole(cells["audio-0"])).samples == plan.audio[0].total
     assert "audio-0/index.m3u8" in master_playlist(plan)
     assert len(make_poster(clip, plan, tmp_path, ffmpeg=binary, stop=never)) == 2
+
+
+def test_surround_is_offered_beside_stereo(make_clip: Clip, binary: str, tmp_path: Path) -> None:
+    tone = ["-f", "lavfi", "-i", "sine=f=440:r=48000:d=5", "-ac", "6", "-c:a", "ac3"]
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=5", "-pix_fmt", "yuv420p"]
+    clip = make_clip("surround.mkv", [*tone[:4], *picture, *tone[4:]])
+    plan = make_plan(probe(clip))
+    assert [(row.label, row.channels, row.default) for row in plan.audio] == [
+        ("Track 1", 2, True),
+        ("Track 1 5.1", 6, False),
+    ]
+    master = master_playlist(plan)
+    assert 'NAME="Track 1 5.1",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="6"' in master
+    cells = convert(clip, plan, tmp_path, binary, ["audio-0", "audio-1"])
+    for row in plan.audio:
+        assert play(whole(cells[row.name])).samples == row.total
+        assert bandwidth(plan, row.name, cells[row.name])[0] <= row.bandwidth
+    with av.open(io.BytesIO(whole(cells["audio-1"]))) as surround:
+        assert surround.streams.audio[0].codec_context.channels == 6
 
 
 def test_poster_is_not_black(make_clip: Clip, binary: str, tmp_path: Path) -> None:
