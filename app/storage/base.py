@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 
 class FilmGone(Exception):
     """The film was deleted while somebody still worked on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder of a film, as it was found. `modified` is in epoch seconds."""
+
+    name: str
+    is_folder: bool
+    bytes: int
+    modified: float
 
 
 class Incoming(Protocol):
@@ -71,6 +82,18 @@ class Storage(Protocol):
 
     def films(self) -> Iterator[str]:
         """Every film that has files."""
+        ...
+
+    def entries(self, film: str) -> Iterator[Entry]:
+        """Every file and folder of a film; nothing where it has none. What vanishes is left out."""
+        ...
+
+    def entry(self, film: str, name: str) -> Entry | None:
+        """One file or folder of a film (its own folder for an empty name), or None."""
+        ...
+
+    def leftovers(self, older_than: float) -> Iterator[str]:
+        """Received files that nobody kept and deleted ones, older than so many seconds."""
         ...
 
     def sweep_incoming(self, older_than: float) -> int:

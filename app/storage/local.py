@@ -14,11 +14,12 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from app.storage.base import FilmGone
+from app.storage.base import Entry, FilmGone
 
 _COPY_BYTES = 2**20
 
@@ -145,6 +146,30 @@ class LocalStorage:
         if self._films.is_dir():
             yield from (entry.name for entry in os.scandir(self._films) if entry.is_dir())
 
+    def entries(self, film: str) -> Iterator[Entry]:
+        """Walk the film's folder; links are not followed."""
+        yield from _walk(self._films / film, "")
+
+    def entry(self, film: str, name: str) -> Entry | None:
+        """Look at one name."""
+        try:
+            found = (self._films / film / name).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _entry(name, found)
+
+    def leftovers(self, older_than: float) -> Iterator[str]:
+        """Names below `incoming/` and `trash/`; what is renamed into the trash is young there."""
+        limit = time.time() - older_than
+        for place in ("incoming", "trash"):
+            folder = self._root / place
+            for item in os.scandir(folder) if folder.is_dir() else ():
+                with contextlib.suppress(FileNotFoundError):
+                    found = item.stat(follow_symlinks=False)
+                    since = found.st_mtime if place == "incoming" else found.st_ctime
+                    if since < limit:
+                        yield f"{place}/{item.name}"
+
     def sweep_incoming(self, older_than: float) -> int:
         """Remove old files below `incoming/`, and whatever is left in the trash."""
         self._empty_trash()
@@ -180,6 +205,26 @@ class LocalStorage:
                 shutil.rmtree(entry.path, ignore_errors=True)
                 if not os.path.lexists(entry.path):
                     break
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
+    """Everything below the folder, each folder before what is in it."""
+    try:
+        items = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for item in items:
+        try:
+            found = _entry(prefix + item.name, item.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            continue
+        yield found
+        if found.is_folder:
+            yield from _walk(folder / item.name, f"{found.name}/")
+
+
+def _entry(name: str, found: os.stat_result) -> Entry:
+    return Entry(name, stat.S_ISDIR(found.st_mode), found.st_size, found.st_mtime)
 
 
 def _sync_folder(folder: Path) -> None:

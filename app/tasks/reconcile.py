@@ -6,24 +6,26 @@ It reads the table and repairs towards it; running it twice, or on two machines,
 from __future__ import annotations
 
 import logging
-import time
+
+from flask import current_app
 
 from app.database import db
+from app.errors import Conflict
 from app.storage import storage
 from app.tasks import claims
+from app.tasks.audit import LEFTOVER_SECONDS, ORPHAN_SECONDS, unowned_films
 from app.tasks.dispatch import dispatch
 from app.tasks.mail import announce_due
 from app.videos.models import Status, Task, TaskState, Video
+from app.videos.work import retry
 
 log = logging.getLogger(__name__)
-
-ORPHAN_SECONDS = 3600
-"""Files younger than this may belong to a row that is just being written."""
 
 
 def reconcile() -> None:
     """Settle films whose work is over, announce what is open, remove what no row owns."""
     _settle_stranded()
+    _go_on_where_there_is_room()
     dispatch()
     announce_due()
     _sweep_files()
@@ -51,18 +53,31 @@ def _settle_stranded() -> None:
     db.session.commit()
 
 
+def _go_on_where_there_is_room() -> None:
+    """Take up films that the disk had no room for; what is made of one is about its own size."""
+    stopped = db.session.scalars(
+        db.select(Video)
+        .where(Video.status == Status.FAILED, Video.error_code == "disk_full")
+        .order_by(Video.id)
+    ).all()
+    room = storage().free_bytes() - current_app.config["MIN_FREE_BYTES"] if stopped else 0
+    for video in stopped:
+        if video.size > room:
+            continue
+        room -= video.size
+        try:
+            retry(video)
+            db.session.commit()
+            log.info("there is room again", extra={"facts": {"video": video.id}})
+        except Conflict:
+            log.info("another took it up")
+        finally:
+            db.session.rollback()
+
+
 def _sweep_files() -> None:
     """Remove uploads that never ended and folders of films that no row owns."""
-    storage().sweep_incoming(older_than=24 * 3600)
-    present = set(storage().films())
-    owned = set(db.session.scalars(db.select(Video.film)).all())
-    db.session.rollback()
-    for film in present - owned:
-        folder = storage().path(film, "")
-        try:
-            age = time.time() - folder.stat().st_mtime
-        except FileNotFoundError:
-            continue
-        if age > ORPHAN_SECONDS:
-            log.warning("removing files that no film owns: %s", film)
-            storage().delete_film(film)
+    storage().sweep_incoming(older_than=LEFTOVER_SECONDS)
+    for film in unowned_films(ORPHAN_SECONDS):
+        log.warning("removing files that no film owns: %s", film)
+        storage().delete_film(film)

@@ -9,11 +9,13 @@ from flask import Flask, current_app
 from app.media.binary import ffmpeg_binary
 from app.observability import add_readiness_check
 from app.tasks.cli import worker_command
+from app.tasks.storage_cli import storage_commands
 
 
 def init_app(app: Flask) -> None:
-    """Register the worker command, and let `/readyz` ask for ffmpeg."""
+    """Register the commands, and let `/readyz` ask for ffmpeg."""
     app.cli.add_command(worker_command)
+    app.cli.add_command(storage_commands)
     add_readiness_check(app, "ffmpeg", _check_ffmpeg)
 
 
