@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import current_app
-from sqlalchemy import Update, update
+from sqlalchemy import Update, case, update
 
 from app.database import db, epoch_now, update_rows
 from app.videos.models import Status, Task, TaskState, Video
 from app.videos.work import stop_tasks
 
 BACKOFF_SECONDS = (0, 5, 20, 60)
-"""Pause before the second, third, … attempt."""
+"""Pause after no, one, two, … failed attempts; a first death of a worker counts as none."""
 
 
 class LostClaim(Exception):
@@ -112,12 +112,21 @@ def give_up(mine: Claim, log: str) -> None:
         raise LostClaim
 
 
-def release_worker(worker: str) -> int:
-    """Free what a worker held that is known to be dead; its attempts still count. Commits."""
+def release_worker(worker: str, *, counts: bool = True) -> int:
+    """Free what a worker held that is known to be dead. Commits.
+
+    After the first death the next attempt waits, so that a film that kills what works on it holds
+    up no other. Where the film cannot be why the worker ended, the attempt does not count.
+    """
+    if not counts:
+        values: dict[str, object] = {"attempts": Task.attempts - 1}
+    else:
+        pauses = [(Task.attempts <= n, pause) for n, pause in enumerate(BACKOFF_SECONDS, start=1)]
+        values = {"not_before": epoch_now() + case(*pauses, else_=BACKOFF_SECONDS[-1])}
     freed = update_rows(
         update(Task)
         .where(Task.worker == worker, Task.state == TaskState.WAITING, Task.lease_until > 0)
-        .values(lease_until=0.0)
+        .values(lease_until=0.0, **values)
     )
     db.session.commit()
     return freed

@@ -31,14 +31,14 @@ def dispatch() -> int:
     if room <= 0:
         return 0
     chosen = _choose(room)
-    for task_id, attempts, wanted in chosen:
-        # The attempt is part of the id: RQ never has two jobs of one name.
-        enqueue(VIDEOS, RUN_TASK, task_id, job_id=f"task-{task_id}-{attempts + 1}", at_front=wanted)
+    for task_id, fence, wanted in chosen:
+        # The attempt's fence is part of the id: RQ never has two jobs of one name.
+        enqueue(VIDEOS, RUN_TASK, task_id, job_id=f"task-{task_id}-{fence + 1}", at_front=wanted)
     return len(chosen)
 
 
 def _choose(room: int) -> list[tuple[int, int, bool]]:
-    """Pick and mark the next tasks: (id, attempts so far, whether a viewer waits)."""
+    """Pick and mark the next tasks: (id, fence so far, whether a viewer waits)."""
     moment = epoch_now()
     busy = (
         select(Video.owner_id, func.count().label("busy"))
@@ -55,7 +55,7 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
     open_tasks = (
         select(
             Task.id,
-            Task.attempts,
+            Task.fence,
             Task.wanted_at,
             Task.tier,
             Task.video_id,
@@ -73,7 +73,7 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
         .subquery()
     )
     first = (
-        select(open_tasks.c.id, open_tasks.c.attempts, open_tasks.c.wanted_at)
+        select(open_tasks.c.id, open_tasks.c.fence, open_tasks.c.wanted_at)
         .order_by(
             open_tasks.c.wanted_at.is_(None),
             open_tasks.c.wanted_at,
@@ -93,4 +93,4 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
         )
     db.session.commit()
     current_app.logger.debug("dispatched %d tasks", len(found))
-    return [(row.id, row.attempts, row.wanted_at is not None) for row in found]
+    return [(row.id, row.fence, row.wanted_at is not None) for row in found]

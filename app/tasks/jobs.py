@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -12,7 +13,7 @@ from redis.exceptions import RedisError
 from rq import get_current_job
 
 from app.database import db
-from app.media.errors import MediaError, Stopped
+from app.media.errors import MediaError, Stopped, disk_full
 from app.observability import request_id
 from app.storage import FilmGone, storage
 from app.tasks import claims
@@ -20,6 +21,7 @@ from app.tasks.claims import Claim, LostClaim
 from app.tasks.dispatch import dispatch
 from app.tasks.parent import die_with_parent
 from app.tasks.pipeline import HANDLERS, plan_again
+from app.tasks.progress import review
 from app.videos.locking import lock_tasks
 from app.videos.models import TaskKind
 
@@ -88,13 +90,13 @@ def _attempt(mine: Claim) -> None:
     beat = Heartbeat(app, mine)
     beat.start()
     try:
-        if mine.attempts > current_app.config["TASK_ATTEMPTS"]:
+        if mine.attempts > current_app.config["TASK_ATTEMPTS"]:  # the last one ended in a death
             raise MediaError(
                 "worker_died",
                 stage=mine.kind,
                 message="Converting this film made the converter stop, several times.",
-                hint="Try the upload again, or export the film in another format first.",
-                permanent=True,
+                hint="Try again, or export the film in another format first.",
+                permanent=False,
             )
         HANDLERS[TaskKind(mine.kind)](mine, beat.lost)
         log.info("task done", extra={"facts": _facts(mine)})
@@ -107,19 +109,24 @@ def _attempt(mine: Claim) -> None:
     except Exception as error:
         db.session.rollback()
         log.error("task failed", exc_info=error, extra={"facts": _facts(mine)})
-        _failed(
-            mine,
-            MediaError(
-                "conversion_failed",
-                stage=mine.kind,
-                message="Something went wrong while we converted this film.",
-                hint="Try again; if it stays so, tell the operator.",
-                log=repr(error),
-            ),
-        )
+        _failed(mine, _as_media_error(mine, error))
     finally:
         beat.end()
         storage().drop_scratch(mine.film, mine.attempt)
+
+
+def _as_media_error(mine: Claim, error: Exception) -> MediaError:
+    """What went wrong outside the FFmpeg library, as its errors are told."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(mine.kind, repr(error))
+    return MediaError(
+        "conversion_failed",
+        stage=mine.kind,
+        message="Something went wrong while we converted this film.",
+        hint="Try again; if it stays so, tell the operator.",
+        permanent=False,
+        log=repr(error),
+    )
 
 
 def _failed(mine: Claim, error: MediaError) -> None:
@@ -136,7 +143,9 @@ def _failed(mine: Claim, error: MediaError) -> None:
         else:
             lock_tasks(mine.video_id)
             claims.give_up(mine, error.log)
-            if mine.kind not in EXTRAS:
+            if mine.kind in EXTRAS:
+                review(mine.video_id)  # it may have been the last piece of work
+            else:
                 claims.fail_video(
                     mine.video_id,
                     code=error.code,

@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from flask import Flask, current_app
 from redis.exceptions import RedisError
 from rq import Worker
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
@@ -42,7 +43,24 @@ DRAIN_SECONDS = 8.0
 RESTART_SECONDS = 2.0
 """Pause before a worker that died at once is started again."""
 
+MONITOR_SECONDS = 30
+"""How often a worker tells Redis that its job is alive."""
+
 _FORK = multiprocessing.get_context("fork")
+
+
+class PatientWorker(Worker):
+    """RQ's worker, for which a Redis that is away is no reason to end the job in hand."""
+
+    max_connection_wait_time = 5.0
+    """Seconds between two looks whether Redis is back, at most."""
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Tell Redis that the job is alive, if it listens: what counts is the lease of its task."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except RedisError as error:
+            log.warning("Redis is away, the job goes on: %s", error)
 
 
 class Pool:
@@ -89,7 +107,8 @@ class Pool:
                 continue
             del self._processes[pid]
             log.warning("a worker ended with %s and is started again", process.exitcode)
-            self._release(pid)
+            killed = (process.exitcode or 0) < 0  # else it ended by itself, the film is not why
+            self._release(pid, counts=killed)
             time.sleep(RESTART_SECONDS if process.exitcode else 0)
             self._start(queue_name)
 
@@ -101,11 +120,14 @@ class Pool:
             except Exception:
                 log.warning("%s failed, trying again later", duty.__name__, exc_info=True)
 
-    def _release(self, pid: int) -> None:
-        """Free what a dead worker held; should the database be away, its leases run out."""
+    def _release(self, pid: int, *, counts: bool) -> None:
+        """Free what a dead worker held; should the database be away, its leases run out.
+
+        `counts` says whether what it held may be why it died.
+        """
         with self._app.app_context():
             try:
-                claims.release_worker(worker_name(pid))
+                claims.release_worker(worker_name(pid), counts=counts)
             except Exception:
                 log.warning("could not free a worker's claims", exc_info=True)
 
@@ -119,7 +141,7 @@ class Pool:
             if process.is_alive():
                 process.kill()
                 process.join()
-            self._release(pid)
+            self._release(pid, counts=False)
 
 
 def _tidy() -> None:
@@ -157,16 +179,18 @@ def _work(app: Flask, queue_name: str, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the pool, which drains
     with app.app_context():
+        forget_connections(db.engine)  # the pool goes on using its own
         if queue_name == VIDEOS:
             _warm_up()
-        forget_connections(db.engine)
+            db.engine.dispose()
         os.register_at_fork(after_in_child=lambda: forget_connections(db.engine))
-        worker = Worker(
+        worker = PatientWorker(
             [queue_name],
             connection=redis_client(),
             serializer=JSONSerializer,
             name=f"{worker_name(os.getpid())}:{queue_name}",
             log_job_description=False,
+            job_monitoring_interval=MONITOR_SECONDS,
             work_horse_killed_handler=_free_claim,
         )
         worker.work(with_scheduler=False, logging_level="WARNING")
