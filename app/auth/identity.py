@@ -281,5 +281,12 @@ def _touch(found: Identity) -> None:
 
 
 def load_for_flask_login(_request: Any) -> User | None:
-    """Flask-Login's request loader, so that `current_user` is the same person everywhere."""
-    return current_user_or_none()
+    """Flask-Login's request loader, so that `current_user` is the same person everywhere.
+
+    Templates ask it, also that of the page which says that the database is away: it names nobody
+    then.
+    """
+    try:
+        return current_user_or_none()
+    except OperationalError:
+        return None
