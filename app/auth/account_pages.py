@@ -20,9 +20,9 @@ from app.auth.forms import (
     TokenForm,
     require_button_form,
 )
-from app.auth.me_api import describe_profile, describe_session, describe_token
 from app.auth.models import Scope, User
 from app.auth.pages import status_of
+from app.auth.presentation import describe_profile, describe_session, describe_token
 from app.database import db
 from app.errors import Conflict, InvalidInput
 from app.limits import guesses, mails

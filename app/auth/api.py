@@ -10,7 +10,8 @@ from flask import after_this_request, request
 from app.auth import identity, service, sessions
 from app.auth.callers import named_account
 from app.auth.cookies import clear_api_cookies, set_api_cookies
-from app.auth.models import SessionKind, User
+from app.auth.models import SessionKind
+from app.auth.presentation import person
 from app.auth.schemas import (
     DetailOut,
     LoginIn,
@@ -129,8 +130,3 @@ def confirm_reset(uid: str, token: str, body: NewPasswordIn) -> dict[str, Any]:
 def client() -> service.Client:
     """Where this request comes from."""
     return service.Client(request.remote_addr or "", request.user_agent.string)
-
-
-def person(user: User) -> dict[str, Any]:
-    """An account as its owner sees it after signing in, as `schemas.Person`."""
-    return {"id": user.id, "username": user.username, "email": user.email}

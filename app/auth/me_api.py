@@ -8,11 +8,10 @@ from apiflask import APIBlueprint
 from flask import Response, after_this_request, jsonify
 
 from app.auth import api_tokens, identity, profile, sessions
-from app.auth.api import person
 from app.auth.callers import new_address, own_account
 from app.auth.cookies import clear_api_cookies
-from app.auth.devices import device
-from app.auth.models import ApiToken, Scope, Session, User
+from app.auth.models import Scope
+from app.auth.presentation import describe_profile, describe_session, describe_token
 from app.auth.schemas import (
     DeleteAccountIn,
     DetailOut,
@@ -26,7 +25,6 @@ from app.auth.schemas import (
     TokenOut,
 )
 from app.database import db
-from app.formatting import rfc3339
 from app.json_body import json_body
 from app.limits import guesses, mails
 
@@ -160,38 +158,3 @@ def export() -> Response:
     answer = jsonify(profile.export(identity.require_user()))
     answer.headers["Content-Disposition"] = 'attachment; filename="videoflix-data.json"'
     return answer
-
-
-def describe_profile(user: User) -> dict[str, Any]:
-    """An account as its owner sees it, as `schemas.Profile`."""
-    return {
-        **person(user),
-        "initials": user.initials,
-        "role": user.role,
-        "pending_email": user.pending_email,
-        "created_at": rfc3339(user.created_at),
-    }
-
-
-def describe_session(session: Session, current: int | None) -> dict[str, Any]:
-    """A session as its owner sees it, as `schemas.SessionOut`."""
-    return {
-        "id": session.id,
-        "kind": session.kind,
-        "device": device(session.agent),
-        "address": session.address,
-        "created_at": rfc3339(session.created_at),
-        "seen_at": rfc3339(session.seen_at),
-        "current": session.id == current,
-    }
-
-
-def describe_token(token: ApiToken) -> dict[str, Any]:
-    """An API token as its owner sees it, as `schemas.TokenOut`."""
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scope": token.scope,
-        "created_at": rfc3339(token.created_at),
-        "used_at": rfc3339(token.used_at) if token.used_at else None,
-    }

@@ -11,7 +11,8 @@ from sqlalchemy import delete, select
 
 from app.auth import api_tokens, links, mail, passwords, sessions
 from app.auth.belongings import export_belongings, remove_belongings
-from app.auth.models import USERNAME_LENGTH, ApiToken, OutgoingMail, Role, Session, User
+from app.auth.models import USERNAME_LENGTH, OutgoingMail, Role, User
+from app.auth.presentation import describe_profile, describe_session, describe_token
 from app.auth.service import change_as_read, checked_address, new_password_errors
 from app.auth.tokens import Purpose
 from app.database import db
@@ -140,39 +141,19 @@ def export(user: User) -> dict[str, Any]:
     """Everything that is kept about a person, except secrets."""
     return {
         "profile": {
-            "id": user.id,
-            "email": user.email,
-            "pending_email": user.pending_email,
-            "username": user.username,
-            "role": str(user.role),
-            "created_at": rfc3339(user.created_at),
+            **describe_profile(user),
             "verified_at": rfc3339(user.verified_at) if user.verified_at else None,
         },
-        "sessions": [_session(session) for session in sessions.all_of(user.id)],
-        "api_tokens": [_token(token) for token in api_tokens.owned(user.id)],
+        "sessions": [
+            {
+                **describe_session(session),
+                "agent": session.agent,
+                "ended_at": rfc3339(session.ended_at) if session.ended_at else None,
+            }
+            for session in sessions.all_of(user.id)
+        ],
+        "api_tokens": [describe_token(token) for token in api_tokens.owned(user.id)],
         **export_belongings(user.id),
-    }
-
-
-def _session(session: Session) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "kind": session.kind,
-        "agent": session.agent,
-        "address": session.address,
-        "created_at": rfc3339(session.created_at),
-        "seen_at": rfc3339(session.seen_at),
-        "ended_at": rfc3339(session.ended_at) if session.ended_at else None,
-    }
-
-
-def _token(token: ApiToken) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scope": token.scope,
-        "created_at": rfc3339(token.created_at),
-        "used_at": rfc3339(token.used_at) if token.used_at else None,
     }
 
 
