@@ -157,6 +157,7 @@ def test_an_empty_site_is_clean(empty: Site) -> None:
 @pytest.mark.parametrize("damage", [flip, truncate, Path.unlink])
 @pytest.mark.parametrize("row", [("video", "copy"), ("video", "encode"), ("audio", "encode")])
 @pytest.mark.parametrize("name", ["2.m4s", INIT])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_damaged_file_of_the_grid_is_made_again(
     empty: Site,
     work: Work,

@@ -38,7 +38,11 @@ module.datetime = Wrong
 DAY = 86_400
 
 
-@pytest.mark.parametrize("shift", [DAY // 2, -DAY])
+@pytest.mark.parametrize(
+    ("database_url", "shift"),
+    [("sqlite", DAY // 2), ("postgresql", -DAY)],
+    indirect=["database_url"],
+)
 def test_a_machine_whose_clock_is_wrong_disturbs_no_lease(
     app: APIFlask, signed_in: FlaskClient, tmp_path: Path, shift: int
 ) -> None:

@@ -134,10 +134,8 @@ def test_an_ffmpeg_that_hangs_is_killed_and_its_cells_are_made_again(
 @pytest.mark.parametrize(
     ("database_url", "deed", "code"),
     [
-        ("sqlite", "kill -9 $PPID", "worker_died"),
         ("postgresql", "kill -9 $PPID", "worker_died"),
         ("sqlite", "kill -9 $$", "encoder_failed"),
-        ("postgresql", "kill -STOP $$", "hung"),
     ],
     indirect=["database_url"],
 )

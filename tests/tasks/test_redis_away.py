@@ -89,6 +89,7 @@ def test_no_accepted_film_is_lost_while_redis_is_gone(
     assert sum(attempts) - len(attempts) <= 2  # at most what was in flight was done again
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_is_in_hand_is_finished_without_redis(
     app: APIFlask, signed_in: FlaskClient, redis_server: RedisServer, tmp_path: Path
 ) -> None:
