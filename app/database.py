@@ -18,7 +18,7 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from redis.exceptions import RedisError
-from sqlalchemy import CursorResult, DateTime, Double, Engine, MetaData, Update, event
+from sqlalchemy import CursorResult, DateTime, Delete, Double, Engine, MetaData, Update, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -95,11 +95,11 @@ def writing() -> Iterator[None]:
         _reading.reset(token)
 
 
-def update_rows(statement: Update) -> int:
+def update_rows(statement: Update | Delete) -> int:
     """Execute it and let loaded objects read their rows again; the number of rows it changed."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     db.session.expire_all()
-    assert isinstance(result, CursorResult)  # noqa: S101 - an UPDATE gives nothing else
+    assert isinstance(result, CursorResult)  # noqa: S101 - these give nothing else
     return result.rowcount
 
 

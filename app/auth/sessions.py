@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import CursorResult, delete, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from app.auth.models import Session, SessionKind, User
@@ -99,19 +99,15 @@ def all_of(user_id: int) -> list[Session]:
 def forget_old() -> int:
     """Remove sessions that ended, or reached a limit, over REMEMBER ago; how many."""
     moment = now() - REMEMBER
-    removed = db.session.execute(
-        delete(Session)
-        .where(
+    return update_rows(
+        delete(Session).where(
             or_(
                 Session.ended_at < moment,
                 Session.expires_at < moment,
                 Session.seen_at < moment - idle_limit(),
             )
         )
-        .execution_options(synchronize_session=False)
     )
-    assert isinstance(removed, CursorResult)  # noqa: S101 - a DELETE gives nothing else
-    return removed.rowcount
 
 
 def is_stale(session: Session) -> bool:

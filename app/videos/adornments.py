@@ -17,6 +17,7 @@ from app.media.filing import write_synced
 from app.media.sniff import looks_like_image
 from app.media.tracks import LANGUAGES, label_of, language_of
 from app.storage import FilmGone, storage
+from app.videos import queries
 from app.videos.models import Subtitle, TaskKind, Video
 from app.videos.names import POSTER_UPLOAD, new_text, text_file
 from app.videos.work import add_task
@@ -40,7 +41,7 @@ def add_subtitle(video: Video, data: bytes, language: str, label: str) -> Subtit
         errors["file"] = [str(error)]
     if errors:
         raise InvalidInput(errors)
-    if len(subtitles_of(video.id)) >= MAX_SUBTITLES:
+    if len(queries.subtitles_of([video.id]).get(video.id, [])) >= MAX_SUBTITLES:
         raise Conflict("This film has enough captions. Remove some.", code="too_many_subtitles")
     row = Subtitle(
         video_id=video.id,
@@ -107,9 +108,3 @@ def _keep(video: Video, name: str, data: bytes) -> None:
         raise NotFound("There is no such film.") from None
     finally:
         storage().drop_scratch(video.film, attempt)
-
-
-def subtitles_of(video_id: int) -> list[Subtitle]:
-    """The film's captions."""
-    wanted = db.select(Subtitle).where(Subtitle.video_id == video_id).order_by(Subtitle.id)
-    return list(db.session.scalars(wanted))

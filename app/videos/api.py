@@ -113,7 +113,7 @@ def upload_global() -> tuple[Response, int, dict[str, str]]:
 def change_video(video_id: int, body: VideoChange) -> dict[str, Any]:
     """Change title, description or category."""
     user = require_user()
-    video = _changeable(video_id, user)
+    video = queries.changeable(video_id, user)
     service.change(video, body)
     db.session.commit()
     return describe(queries.visible(video_id, user), user)
@@ -123,7 +123,7 @@ def change_video(video_id: int, body: VideoChange) -> dict[str, Any]:
 @api.output({}, status_code=204)
 def delete_video(video_id: int) -> tuple[str, int]:
     """Delete a film with every file of it, also while it is being converted."""
-    service.remove(_changeable(video_id, require_user()))
+    service.remove(queries.changeable(video_id, require_user()))
     db.session.commit()
     return "", 204
 
@@ -148,7 +148,7 @@ def retry_conversion(video_id: int) -> dict[str, Any]:
 def choose_thumbnail(video_id: int) -> tuple[dict[str, Any], int]:
     """Choose a poster: JSON `{"time": SECONDS}`, or multipart/form-data with an `image`."""
     user = require_user()
-    video = _changeable(video_id, user)
+    video = queries.changeable(video_id, user)
     if request.is_json:
         adornments.choose_moment(video, ThumbnailTime.model_validate(read_json()).time)
     else:
@@ -164,7 +164,7 @@ def choose_thumbnail(video_id: int) -> tuple[dict[str, Any], int]:
 def add_subtitle(video_id: int) -> dict[str, Any]:
     """Add captions: multipart/form-data with file (.vtt or .srt), language, label."""
     user = require_user()
-    video = _changeable(video_id, user)
+    video = queries.changeable(video_id, user)
     data = small_file(request, "file", MAX_CAPTIONS_BYTES)
     language, label = (request.form.get(name, "") for name in ("language", "label"))
     added = adornments.add_subtitle(video, data, language, label)
@@ -177,7 +177,7 @@ def add_subtitle(video_id: int) -> dict[str, Any]:
 @api.output({}, status_code=204)
 def remove_subtitle(video_id: int, subtitle_id: int) -> tuple[str, int]:
     """Remove captions, whether added or the film's own."""
-    adornments.remove_subtitle(_changeable(video_id, require_user()), subtitle_id)
+    adornments.remove_subtitle(queries.changeable(video_id, require_user()), subtitle_id)
     db.session.commit()
     return "", 204
 
@@ -200,7 +200,7 @@ def get_playback(video_id: int) -> dict[str, Any]:
 def _with(act: Callable[[Video], None], video_id: int) -> dict[str, Any]:
     """Do it to a film that this person may change; the film as it is then."""
     user = require_user()
-    act(_changeable(video_id, user))
+    act(queries.changeable(video_id, user))
     db.session.commit()
     return describe(queries.visible(video_id, user), user)
 
@@ -224,13 +224,6 @@ def _owned(video_id: int, user: User) -> Video:
     video = queries.visible(video_id, user)
     if video.owner_id != user.id:
         raise NotFound("There is no such film.")
-    return video
-
-
-def _changeable(video_id: int, user: User) -> Video:
-    video = queries.visible(video_id, user)
-    if not policy.may_change(user, video):
-        raise Forbidden("Only its owner or a curator may change this film.")
     return video
 
 

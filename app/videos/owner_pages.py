@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response
 from app.auth.forms import require_button_form
 from app.auth.identity import login_required, require_user
 from app.database import db
-from app.errors import DomainError, Forbidden, InvalidInput
-from app.videos import adornments, policy, queries, service, work
+from app.errors import DomainError, InvalidInput
+from app.videos import adornments, queries, service, work
 from app.videos.models import Video
 from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, small_file
 
@@ -22,7 +22,7 @@ pages = Blueprint("owner", __name__, url_prefix="/videos/<int:id>")
 @login_required
 def delete(id: int) -> Response:
     """Delete a film and go back to one's own."""
-    video = _changeable(id)
+    video = queries.changeable(id, require_user())
     require_button_form()
     title = video.title
     service.remove(video)
@@ -86,7 +86,7 @@ def _act(video_id: int, act: Callable[[Video], object], said: str, size: int = 0
 
     `size` is how many bytes a file of the form may have.
     """
-    video = _changeable(video_id)
+    video = queries.changeable(video_id, require_user())
     if size:
         request.max_content_length = size + 2**20
     require_button_form()
@@ -100,14 +100,6 @@ def _act(video_id: int, act: Callable[[Video], object], said: str, size: int = 0
         db.session.commit()
         flash(said)
     return redirect(url_for("videos.film", id=video_id))
-
-
-def _changeable(video_id: int) -> Video:
-    user = require_user()
-    video = queries.visible(video_id, user)
-    if not policy.may_change(user, video):
-        raise Forbidden("Only its owner or a curator may change this film.")
-    return video
 
 
 def _seconds(text: str) -> float:

@@ -52,7 +52,7 @@ def describe_for_front_ends(videos: Sequence[Video], viewer: User) -> list[dict[
             "created_at": rfc3339(video.created_at),
             "title": video.title,
             "description": video.description,
-            "thumbnail_url": _pictures(video, viewer, base)[0],
+            "thumbnail_url": _pictures(video, stream_of(video, viewer, base))[0],
             "category": video.category or NO_CATEGORY,
         }
         for video in videos
@@ -90,8 +90,8 @@ def describe_playback(video: Video, viewer: User, base: str | None = None) -> di
     plan = queries.plan_of(video.id)
     return {
         "hls_url": f"{stream}/{grid_id}/master.m3u8",
-        "poster_url": _pictures(video, viewer, begin)[1],
-        "storyboard_url": _storyboard(video, viewer, begin),
+        "poster_url": _pictures(video, stream)[1],
+        "storyboard_url": _storyboard(video, stream),
         "duration": video.duration,
         "position": 0.0,
         "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
@@ -123,8 +123,9 @@ def absolute(path: str) -> str:
 def _describe(
     video: Video, rows: Sequence[Row], texts: Sequence[Subtitle], viewer: User, base: str
 ) -> Described:
-    thumbnail, poster = _pictures(video, viewer, base)
-    progress, board = _progress(video, rows), _storyboard(video, viewer, base)
+    stream = stream_of(video, viewer, base)
+    thumbnail, poster = _pictures(video, stream)
+    progress, board = _progress(video, rows), _storyboard(video, stream)
     return {
         "id": video.id,
         "title": video.title,
@@ -158,7 +159,7 @@ def _describe(
             if row.rendition.kind == "video"
         ],
         "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
-        "subtitles": [describe_subtitle(found, stream_of(video, viewer, base)) for found in texts],
+        "subtitles": [describe_subtitle(found, stream) for found in texts],
     }
 
 
@@ -168,19 +169,17 @@ def stream_of(video: Video, viewer: User, base: str | None = None) -> str:
     return f"{begin}/stream/{grants.issue(video.id, viewer.id)[0]}"
 
 
-def _pictures(video: Video, viewer: User, base: str) -> tuple[str | None, str | None]:
-    """Addresses of the small and the large picture, with this person's own grant."""
+def _pictures(video: Video, stream: str) -> tuple[str | None, str | None]:
+    """Addresses of the small and the large picture below the address of a grant."""
     if not video.has_images:
         return None, None
-    stream, version = stream_of(video, viewer, base), video.images_version
+    version = video.images_version
     card, poster = (f"{stream}/{image_file(name)}?v={version}" for name in (CARD, POSTER))
     return card, poster
 
 
-def _storyboard(video: Video, viewer: User, base: str) -> str | None:
-    if not video.has_storyboard:
-        return None
-    return f"{stream_of(video, viewer, base)}/{image_file(STORYBOARD)}"
+def _storyboard(video: Video, stream: str) -> str | None:
+    return f"{stream}/{image_file(STORYBOARD)}" if video.has_storyboard else None
 
 
 def _audio(rendition: Rendition) -> dict[str, Any]:

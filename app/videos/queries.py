@@ -83,6 +83,14 @@ def visible(video_id: int, user: User) -> Video:
     return video
 
 
+def changeable(video_id: int, user: User) -> Video:
+    """A film that this person may change. Raises NotFound, and Forbidden to who may only see it."""
+    video = visible(video_id, user)
+    if not policy.may_change(user, video):
+        raise Forbidden("Only its owner or a curator may change this film.")
+    return video
+
+
 def to_watch(video_id: int, user: User) -> Video:
     """A film that this person may watch now.
 
