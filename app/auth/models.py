@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flask_login import UserMixin
-from sqlalchemy import Double, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, UtcDateTime, now
@@ -34,7 +34,7 @@ class User(UserMixin, Base):
 
     `pending_email` is the address that will take its place once the link sent there is used. Until
     the address is confirmed, `created_at` is when registration was last begun: `UNVERIFIED_DAYS`
-    count from then.
+    count from then. `quota_bytes` is what its films may take, None for `USER_QUOTA_BYTES`.
     """
 
     __tablename__ = "users"
@@ -49,6 +49,7 @@ class User(UserMixin, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
     def initials(self) -> str:

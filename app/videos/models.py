@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.auth.models import User
@@ -23,6 +23,7 @@ TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 5000
 CATEGORY_LENGTH = 60
 LABEL_LENGTH = 60
+FILENAME_LENGTH = 255
 
 
 class Status(StrEnum):
@@ -53,6 +54,17 @@ class TaskState(StrEnum):
     FAILED = "failed"
 
 
+class GridRole(StrEnum):
+    """What a grid is to its film: shown, being filled to take over, or still seen to its end."""
+
+    CURRENT = "current"
+    NEXT = "next"
+    RETIRED = "retired"
+
+
+LIVE = text(f"role <> '{GridRole.RETIRED}'")
+
+
 class Video(Base):
     """A film: what a person said of it, and what has become of it.
 
@@ -65,6 +77,7 @@ class Video(Base):
     __table_args__ = (
         Index("ix_videos_owner_id_id", "owner_id", "id"),
         Index("ix_videos_global_id", "is_global", "playable", "id"),
+        Index("ix_videos_owner_id_sha256", "owner_id", "sha256"),
         NEVER_REUSE_IDS,
     )
 
@@ -77,6 +90,7 @@ class Video(Base):
     is_global: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
 
     status: Mapped[str] = mapped_column(String(16), default=Status.PROCESSING)
     playable: Mapped[bool] = mapped_column(default=False)
@@ -95,32 +109,54 @@ class Video(Base):
     may_copy: Mapped[bool] = mapped_column(default=True)
     poster_time: Mapped[float | None]
     images_version: Mapped[int] = mapped_column(default=0)
+    placeholder: Mapped[str | None] = mapped_column(Text)
 
     owner: Mapped[User] = relationship(lazy="raise")
-    grid: Mapped[Grid | None] = relationship(
+    grids: Mapped[list[Grid]] = relationship(
         back_populates="video", lazy="raise", passive_deletes=True
     )
 
 
 class Grid(Base):
-    """One plan of a film; its cells say how much of it exists."""
+    """One plan of a film; its cells say how much of it exists.
+
+    A film has one `current` grid, while it is converted again a `next` one beside it, and those
+    that are `retired` until nobody can be watching them any more.
+    """
 
     __tablename__ = "grids"
-    __table_args__ = (NEVER_REUSE_IDS,)
+    __table_args__ = (
+        Index(
+            "ix_grids_video_id_role",
+            "video_id",
+            "role",
+            unique=True,
+            sqlite_where=LIVE,
+            postgresql_where=LIVE,
+        ),
+        Index("ix_grids_retired_at", "retired_at"),
+        NEVER_REUSE_IDS,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), unique=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(String(8), default=GridRole.CURRENT)
     plan: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    video: Mapped[Video] = relationship(back_populates="grid", lazy="raise")
+    video: Mapped[Video] = relationship(back_populates="grids", lazy="raise")
     renditions: Mapped[list[Rendition]] = relationship(
         back_populates="grid", lazy="raise", order_by="Rendition.id", passive_deletes=True
     )
 
 
 class Rendition(Base):
-    """A row of the grid. Bytes and bit rates (bits per second) are measured, once it is full."""
+    """A row of the grid. Bytes and bit rates (bits per second) are measured, once it is full.
+
+    Of sound the loudness is measured as well (EBU R128): integrated in LUFS, its range in LU, the
+    true peak in dBTP.
+    """
 
     __tablename__ = "renditions"
     __table_args__ = (UniqueConstraint("grid_id", "name"),)
@@ -141,6 +177,9 @@ class Rendition(Base):
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     peak_bitrate: Mapped[int | None] = mapped_column(BigInteger)
     average_bitrate: Mapped[int | None] = mapped_column(BigInteger)
+    loudness: Mapped[float | None]
+    loudness_range: Mapped[float | None]
+    true_peak: Mapped[float | None]
 
     grid: Mapped[Grid] = relationship(back_populates="renditions", lazy="raise")
 
@@ -165,18 +204,22 @@ class Task(Base):
     """A piece of work. `lease_until`, `not_before`, `queued_until`, `wanted_at` are epoch seconds.
 
     It may be claimed while it is waiting, its lease is over and `not_before` has come. `tier` and
-    `position` order it within a film; `wanted_at` is when a viewer began to wait for it.
+    `position` order it within a film; `wanted_at` is when a viewer began to wait for it. It fills
+    cells of the grid `grid_id`, or does something for the film as a whole. `work` says how much it
+    is (millions of encoded pixels), `seconds` how long the attempt took that ended well.
     """
 
     __tablename__ = "tasks"
     __table_args__ = (
         Index("ix_tasks_state_tier", "state", "tier", "video_id", "position"),
         Index("ix_tasks_video_id", "video_id"),
+        Index("ix_tasks_grid_id", "grid_id"),
         NEVER_REUSE_IDS,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
+    grid_id: Mapped[int | None] = mapped_column(ForeignKey("grids.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(8))
     state: Mapped[str] = mapped_column(String(8), default=TaskState.WAITING)
     tier: Mapped[int] = mapped_column(default=0)
@@ -189,6 +232,8 @@ class Task(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(120))
     request_id: Mapped[str | None] = mapped_column(String(64))
+    work: Mapped[float] = mapped_column(default=0.0)
+    seconds: Mapped[float | None]
     log: Mapped[str | None] = mapped_column(Text)
 
 
@@ -211,3 +256,38 @@ class Cell(Base):
     filled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     segments: Mapped[list[tuple[int, str, float]] | None] = mapped_column(JSON)
+
+
+class Upload(Base):
+    """A film that is coming in, in pieces and perhaps over days.
+
+    `name` is its address and the name of its file; the file's length is the true offset, `received`
+    what was known of it when a request last ended. One request at a time may write: it holds the
+    lease (epoch seconds of the database's clock) and its `fence`. `video_id` is the film that it
+    has become.
+    """
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        Index("ix_uploads_owner_id", "owner_id"),
+        Index("ix_uploads_video_id", "video_id"),
+        Index("ix_uploads_expires_at", "expires_at"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    video_id: Mapped[int | None] = mapped_column(ForeignKey("videos.id", ondelete="SET NULL"))
+    filename: Mapped[str] = mapped_column(String(FILENAME_LENGTH), default="")
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+    description: Mapped[str] = mapped_column(Text, default="")
+    category: Mapped[str] = mapped_column(String(CATEGORY_LENGTH), default="")
+    is_global: Mapped[bool] = mapped_column(default=False)
+    length: Mapped[int] = mapped_column(BigInteger)
+    received: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_until: Mapped[float] = mapped_column(default=0.0)
+    fence: Mapped[int] = mapped_column(default=0)
