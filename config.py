@@ -54,7 +54,7 @@ def _count(value: str) -> int:
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
-def _size(value: str) -> int:
+def size(value: str) -> int:
     """Bytes, or a number with K, M, G or T (powers of 1000)."""
     lowered = value.strip().lower().removesuffix("b")
     unit = lowered[-1:] if lowered[-1:] in _UNITS else ""
@@ -83,6 +83,34 @@ def _link(value: str) -> str:
     if value and not ("{uid}" in value and "{token}" in value):
         raise ValueError("must contain {uid} and {token}")
     return value
+
+
+def _heights(value: str) -> tuple[int, ...]:
+    heights = tuple(int(item) for item in value.split(",") if item.strip())
+    if not heights or any(not 64 <= lines <= 4320 for lines in heights):
+        raise ValueError("must be numbers of lines such as 1080,720,480,360,240")
+    return tuple(sorted(set(heights), reverse=True))
+
+
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
+
+
+def _preset(value: str) -> str:
+    if value not in _PRESETS:
+        raise ValueError(f"must be one of {', '.join(_PRESETS)}")
+    return value
+
+
+def _lufs(value: str) -> float:
+    if float(value) and not -70 <= float(value) <= -5:
+        raise ValueError("must be a loudness from -70 to -5, or 0")
+    return float(value)
+
+
+def _crf(value: str) -> int:
+    if not 0 < int(value) <= 51:
+        raise ValueError("must be a number from 1 to 51")
+    return int(value)
 
 
 def _limit(value: str) -> str:
@@ -165,14 +193,37 @@ class Settings:
     )
 
     # uploads
-    MAX_UPLOAD_BYTES: int = _setting(_size, 20 * 10**9, "Largest film that may be uploaded.")
+    MAX_UPLOAD_BYTES: int = _setting(size, 20 * 10**9, "Largest film that may be uploaded.")
     MIN_FREE_BYTES: int = _setting(
-        _size, 10**9, "Disk space that uploads and conversion leave free."
+        size, 10**9, "Disk space that uploads and conversion leave free."
+    )
+    USER_QUOTA_BYTES: int = _setting(
+        size, 0, "What the films of one account may take together; 0: as much as there is room."
+    )
+    UPLOAD_HOURS: int = _setting(
+        _count, 24, "Hours after its last byte for which an unfinished upload can be resumed."
     )
 
     # conversion
     FFMPEG_BINARY: str = _setting(
-        _text, "", "Path of ffmpeg; default: the one in the imageio-ffmpeg package."
+        _text,
+        "",
+        "Path of ffmpeg, 7.1 or later; default: the one in the imageio-ffmpeg package.",
+    )
+    LADDER_HEIGHTS: tuple[int, ...] = _setting(
+        _heights, (1080, 720, 480, 360, 240), "Lines of the qualities that films get."
+    )
+    X264_PRESET: str = _setting(
+        _preset, "veryfast", "Speed of encoding: a slower preset makes smaller files."
+    )
+    X264_CRF: int = _setting(_crf, 23, "Quality of encoding, 1 to 51; less is better and larger.")
+    COPY_TOP_RUNG: bool = _setting(
+        _flag, True, "1: take over pictures that browsers play as they are, instead of encoding."
+    )
+    NORMALISE_LUFS: float = _setting(
+        _lufs,
+        0.0,
+        "Loudness (LUFS) of a second form of each sound track, with an even volume; 0: none.",
     )
     WORKERS: int = _setting(
         _count, os.cpu_count() or 1, "Worker processes that `make run` and `flask worker` start."

@@ -48,6 +48,7 @@ def test_a_real_deployment_does_not_start_without_a_key(tmp_path: Path) -> None:
         ({"CORS_ORIGINS": "https://a.org,*"}, "CORS_ORIGINS must be an address"),
         ({"MAIL_LINK_RESET": "https://a.org/reset"}, "{uid} and {token}"),
         ({"WORKERS": "-1"}, "WORKERS must not be negative"),
+        ({"NORMALISE_LUFS": "-3"}, "NORMALISE_LUFS must be a loudness"),
         ({"LOG_LEVEL": "chatty"}, "LOG_LEVEL must be"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be"),
     ],

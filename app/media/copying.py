@@ -7,11 +7,12 @@ from typing import Final
 
 from app.media.codecs import h264_name
 from app.media.facts import SourceFacts, VideoFacts
-from app.media.ladder import FASTEST, HEIGHTS, ceiling
+from app.media.ladder import FASTEST, ceiling
 
 LONGEST: Final = 10.0
 """Seconds of the longest segment a copy may make: more makes seeking and switching sluggish."""
-TALLEST: Final = 1100
+TALLER: Final = 1.02
+"""How many times the largest rung a copy may have of lines: 1088 pass for 1080."""
 PROFILES: Final = {66: "Baseline", 77: "Main", 100: "High"}
 HIGHEST_LEVEL: Final = 52
 SQUARE: Final = Fraction(1, 100)
@@ -19,8 +20,11 @@ PEAK: Final = 3.0
 """A copied segment may have so many times the ceiling of an encoded one of its size."""
 
 
-def why_not_copied(facts: SourceFacts, video: VideoFacts) -> str | None:
-    """The reason why the picture must be encoded, as the end of a sentence; None if it need not."""
+def why_not_copied(facts: SourceFacts, video: VideoFacts, lines: int) -> str | None:
+    """The reason why the picture must be encoded, as the end of a sentence; None if it need not.
+
+    ``lines`` are those of the largest rung.
+    """
     name = h264_name(video.extradata)
     profile, level = (int(name[5:7], 16), int(name[9:11], 16)) if name else (0, 0)
     checks = (
@@ -30,7 +34,7 @@ def why_not_copied(facts: SourceFacts, video: VideoFacts) -> str | None:
         (video.interlaced, "it is interlaced"),
         (bool(video.rotation) or video.mirrored, "it is turned"),
         (abs(video.sar - 1) > SQUARE, "its pixels are not square"),
-        (min(video.width, video.height) > TALLEST, f"it is larger than {HEIGHTS[0]} lines"),
+        (min(video.width, video.height) > lines * TALLER, f"it is larger than {lines} lines"),
         (bool(video.width % 2 or video.height % 2), "its sides are odd"),
         (not facts.container.startswith(("mov", "matroska")), "its container has no index"),
         (not video.frames.complete, "not all of it is known beforehand"),

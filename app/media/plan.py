@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from app.media.codecs import h264_name
 from app.media.copying import copy_cuts, why_not_copied
+from app.media.decisions import picture_decisions
 from app.media.errors import MediaError
 from app.media.facts import SourceFacts, VideoFacts
 from app.media.grid import (
@@ -20,7 +22,7 @@ from app.media.grid import (
     VideoSource,
     make_chunks,
 )
-from app.media.ladder import FASTEST, make_ladder, slowed
+from app.media.ladder import FASTEST, Encoding, Rung, make_ladder, slowed
 from app.media.tracks import audio_rows, text_rows
 
 __all__ = ["AudioRow", "Plan", "PlanOptions", "VideoRow", "VideoSource", "make_plan"]
@@ -39,11 +41,15 @@ MATRICES: Final = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """Wishes: seconds of a segment, segments of a usual chunk, and whether copies are allowed."""
+    """Wishes: seconds of a segment, segments of a usual chunk, whether copies are allowed, how the
+    other rungs are encoded, and the loudness (LUFS) of a second form of each sound track, if it is
+    not 0."""
 
     segment_seconds: float = 4.0
     chunk_segments: int = 3
     copy: bool = True
+    encoding: Encoding = Encoding()
+    normalise: float = 0.0
 
 
 def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
@@ -55,7 +61,9 @@ def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
     decisions = list(facts.notes)
     if facts.video is None:
         decisions.append("There is no picture, so this is a sound recording.")
-        audio = audio_rows(facts, facts.duration, options.chunk_segments, decisions)
+        audio = audio_rows(
+            facts, facts.duration, options.chunk_segments, decisions, options.normalise
+        )
         if not audio or facts.duration <= 0:
             raise MediaError(
                 "no_streams", stage="plan", message="There is nothing to play in this file."
@@ -67,7 +75,9 @@ def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
     video = facts.video
     source, end = _source(facts, video, decisions)
     cuts: tuple[int, ...] | None = None
-    refusal = why_not_copied(facts, video) if options.copy else "copies are switched off"
+    refusal: str | None = "copies are switched off"
+    if options.copy:
+        refusal = why_not_copied(facts, video, options.encoding.heights[0])
     if refusal is None:
         cuts, refusal = copy_cuts(video, options.segment_seconds)
     if cuts is not None:
@@ -80,7 +90,11 @@ def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
     per = _chunk_size(video, options)
     if per > options.chunk_segments:
         decisions.append("Key frames are far apart, so longer pieces are encoded at once.")
-    rows = _video_rows(facts, video, source, boundaries, cuts, decisions)
+    decisions += picture_decisions(
+        facts, video, copied=cuts is not None, lines=options.encoding.heights[0]
+    )
+    rungs = make_ladder(*video.upright, source.rate, options.encoding)
+    rows = _video_rows(rungs, video, source, boundaries, cuts, decisions)
     duration = end / TIMESCALE
     return Plan(
         duration=duration,
@@ -89,7 +103,7 @@ def make_plan(facts: SourceFacts, options: PlanOptions | None = None) -> Plan:
         chunks=make_chunks(len(frames), per),
         source=source,
         video=rows,
-        audio=audio_rows(facts, duration, options.chunk_segments, decisions),
+        audio=audio_rows(facts, duration, options.chunk_segments, decisions, options.normalise),
         decisions=tuple(decisions),
         text=text_rows(facts),
         chapters=facts.chapters,
@@ -102,16 +116,14 @@ def _source(facts: SourceFacts, video: VideoFacts, decisions: list[str]) -> tupl
     rate = slowed(rhythm.rate)
     exact = video.frames.complete and rate == rhythm.rate and len(shown) > 0
     exact = exact and (len(shown) == 1 or rhythm.shortest > 1 / (2 * FASTEST + 1))
-    if not exact:
+    if rate != rhythm.rate:
+        decisions.append(
+            f"Of {float(rhythm.rate):.5g} pictures a second {float(rate):.5g} are kept."
+        )
+    elif not exact:
         decisions.append(f"Pictures are set to a constant {float(rate):.5g} a second.")
     elif not rhythm.regular:
         decisions.append("Pictures come irregularly in this film; each keeps its own time.")
-    if video.interlaced:
-        decisions.append("The film is interlaced; its half pictures are woven into whole ones.")
-    if video.hdr:
-        decisions.append("The film has high dynamic range; it is toned down for usual screens.")
-    if video.rotation or video.mirrored:
-        decisions.append("The film was recorded turned; it is put upright.")
     simple = facts.container.startswith(("mov", "matroska"))
     source = VideoSource(
         stream=video.index,
@@ -129,6 +141,8 @@ def _source(facts: SourceFacts, video: VideoFacts, decisions: list[str]) -> tupl
         colour=_colour(video),
         pixels=video.width * video.height,
         kind="mov" if facts.container.startswith("mov") else facts.container.split(",")[0],
+        shifts=video.frames.shifts,
+        entries=video.frames.entries,
     )
     if exact:
         last = _ticks(shown[-1], source)
@@ -204,15 +218,13 @@ def _chunk_size(video: VideoFacts, options: PlanOptions) -> int:
 
 
 def _video_rows(
-    facts: SourceFacts,
+    rungs: Sequence[Rung],
     video: VideoFacts,
     source: VideoSource,
     boundaries: tuple[int, ...],
     cuts: tuple[int, ...] | None,
     decisions: list[str],
 ) -> tuple[VideoRow, ...]:
-    width, height = video.upright
-    rungs = make_ladder(width, height, source.rate)
     lengths = [(b - a) / TIMESCALE for a, b in itertools.pairwise(boundaries)]
     shortest = min(length for length in lengths if length >= max(lengths) / 2)
     usual = float(source.rate) if video.rhythm.regular or not source.exact else 0.0

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from app.database import db
 from app.storage import storage
 from app.tasks.inventory import Inventory, Part, Promise, take
+from app.videos import resumable
 from app.videos.models import Video
 from app.videos.names import ORIGINAL
 
@@ -25,7 +26,8 @@ ORPHAN_SECONDS = 3600
 """Files younger than this may belong to a row that is just being written."""
 
 LEFTOVER_SECONDS = 24 * 3600
-"""An upload takes a day at most; nothing stays in the trash longer than its emptying takes."""
+"""A form takes a day at most, and what comes in pieces has a row that says how long; nothing stays
+in the trash longer than its emptying takes."""
 
 SETTLE_SECONDS = 1.0
 """Pause before the second reading: requests that were under way have committed by then."""
@@ -108,9 +110,9 @@ def examine(checked: Checked) -> Iterator[list[Finding]]:
         time.sleep(SETTLE_SECONDS)
         if is_unowned(film):
             yield [Finding(Kind.ORPHAN, None, film, "", "", Action.REMOVE)]
-    if leftovers := set(storage().leftovers(LEFTOVER_SECONDS)):
+    if leftovers := set(storage().leftovers(LEFTOVER_SECONDS, resumable.names())):
         time.sleep(SETTLE_SECONDS)
-        if still := leftovers & set(storage().leftovers(LEFTOVER_SECONDS)):
+        if still := leftovers & set(storage().leftovers(LEFTOVER_SECONDS, resumable.names())):
             yield [
                 Finding(Kind.ORPHAN, None, "", "", name, Action.REMOVE) for name in sorted(still)
             ]

@@ -7,7 +7,8 @@ seconds of the database's clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from flask import current_app
 from sqlalchemy import Update, case, update
@@ -26,7 +27,11 @@ class LostClaim(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt at one task. `film` names its files, `attempt` its own scratch folder."""
+    """One attempt at one task. `film` names its files, `attempt` its own scratch folder.
+
+    `grid_id` is the grid whose cells the task fills, None where it does something for the film.
+    `began` is this process's monotonic clock: a claim and its work are one process's.
+    """
 
     task_id: int
     kind: str
@@ -34,6 +39,8 @@ class Claim:
     film: str
     fence: int
     attempts: int
+    grid_id: int | None = None
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def attempt(self) -> str:
@@ -65,7 +72,15 @@ def claim(task_id: int, worker: str) -> Claim | None:
         db.session.rollback()
         return None
     row = db.session.execute(
-        db.select(Task.id, Task.kind, Task.video_id, Video.film, Task.fence, Task.attempts)
+        db.select(
+            Task.id,
+            Task.kind,
+            Task.video_id,
+            Video.film,
+            Task.fence,
+            Task.attempts,
+            Task.grid_id,
+        )
         .join(Video, Video.id == Task.video_id)
         .where(Task.id == task_id)
     ).one()
@@ -92,8 +107,10 @@ def hold(mine: Claim) -> None:
 
 
 def finish(mine: Claim) -> None:
-    """Mark the task as done, in the current transaction. Raises LostClaim."""
-    if not update_rows(_still_mine(mine).values(state=TaskState.DONE, lease_until=0.0)):
+    """Mark the task as done and how long it took, in the current transaction. Raises LostClaim."""
+    seconds = time.monotonic() - mine.began
+    done = _still_mine(mine).values(state=TaskState.DONE, lease_until=0.0, seconds=seconds)
+    if not update_rows(done):
         raise LostClaim
 
 

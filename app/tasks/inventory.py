@@ -20,6 +20,7 @@ from app.storage import Entry, storage
 from app.videos.models import (
     Cell,
     Grid,
+    GridRole,
     Rendition,
     Status,
     Subtitle,
@@ -32,6 +33,7 @@ from app.videos.names import (
     CARD,
     INIT,
     ORIGINAL,
+    PICTURES,
     POSTER,
     POSTER_UPLOAD,
     PREVIEW,
@@ -42,6 +44,7 @@ from app.videos.names import (
     is_image,
     text_file,
 )
+from app.videos.pictures import listed
 
 _SHEET = re.compile(r"^(board-[0-9]+\.jpg)#", re.MULTILINE)
 
@@ -80,7 +83,7 @@ class Inventory:
     film: str
     title: str
     status: str
-    grid_id: int | None
+    grids: frozenset[str]
     promised: Mapping[str, Promise]
     texts: frozenset[str]
     may_have_images: bool
@@ -102,14 +105,15 @@ class Inventory:
         place, inner = parts[0], "/".join(parts[:2])
         if name in self.promised or name == ORIGINAL:
             return None
-        if self.grid_id is not None and place == grid_folder(self.grid_id):
+        if place in self.grids:
             return None if entry.is_folder else name
         if place == "attempts":
             return None if len(parts) == 1 or parts[1] in self.attempts else inner
         if place == "text":
             return None if len(parts) == 1 or name in self.texts else inner
         if place == "images":
-            fits = len(parts) == 1 or (self.may_have_images and is_image("/".join(parts[1:])))
+            known = name == image_file(PICTURES) or is_image("/".join(parts[1:]))
+            fits = len(parts) == 1 or (self.may_have_images and known)
             return None if fits else inner
         return None if name == POSTER_UPLOAD and self.may_have_images else place
 
@@ -123,15 +127,15 @@ def take(video_id: int) -> Inventory | None:
             Video.status,
             Video.size,
             Video.has_images,
+            Video.placeholder,
             Video.has_storyboard,
-            Grid.id.label("grid_id"),
-            Grid.plan,
-        )
-        .outerjoin(Grid, Grid.video_id == Video.id)
-        .where(Video.id == video_id)
+        ).where(Video.id == video_id)
     ).one_or_none()
     if video is None:
         return None
+    grids = db.session.execute(
+        select(Grid.id, Grid.plan, Grid.role).where(Grid.video_id == video_id)
+    ).all()
     tasks = db.session.execute(
         select(
             Task.id,
@@ -147,12 +151,13 @@ def take(video_id: int) -> Inventory | None:
     failed = video.status == Status.FAILED
     texts = {text_file(row.name): row for row in subtitles}
     promised: dict[str, Promise] = {}
-    if video.grid_id is not None:
-        promised |= _cells(video.grid_id, Plan.from_json(video.plan))
+    for grid in grids:
+        if grid.role != GridRole.RETIRED:  # those go soon, and nothing is made for them any more
+            promised |= _cells(grid.id, Plan.from_json(grid.plan))
     if not failed:
         promised[ORIGINAL] = Promise(Part.ORIGINAL, bytes=video.size)
     if video.has_images and TaskKind.POSTER not in coming:
-        promised |= {image_file(name): Promise(Part.IMAGE) for name in (POSTER, CARD)}
+        promised |= _images(video.film, listed_too=video.placeholder is not None)
     if video.has_storyboard and video.status == Status.READY and TaskKind.STORYBOARD not in coming:
         promised |= _previews(video.film)
     for name, row in texts.items():
@@ -164,7 +169,7 @@ def take(video_id: int) -> Inventory | None:
         film=video.film,
         title=video.title,
         status=video.status,
-        grid_id=video.grid_id,
+        grids=frozenset(grid_folder(grid.id) for grid in grids),
         promised=promised,
         texts=frozenset(texts),
         may_have_images=(
@@ -186,7 +191,7 @@ def _cells(grid_id: int, plan: Plan) -> dict[str, Promise]:
     promised: dict[str, Promise] = {}
     for row in db.session.execute(
         select(Rendition.id, Rendition.name, Rendition.init_bytes, Rendition.init_sha256).where(
-            Rendition.grid_id == grid_id, Rendition.init_sha256.is_not(None)
+            Rendition.grid_id == grid_id, Rendition.init_bytes.is_not(None)
         )
     ):
         promised[grid_file(grid_id, row.name, INIT)] = Promise(
@@ -198,11 +203,22 @@ def _cells(grid_id: int, plan: Plan) -> dict[str, Promise]:
         .where(Rendition.grid_id == grid_id, Cell.filled_at.is_not(None))
     ):
         first, _last = plan.row_chunks(cell.name)[cell.chunk]
-        for index, (size, sha256, _seconds) in enumerate(cell.segments or [], first):
+        for index, (size, sha256, *_) in enumerate(cell.segments or [], first):
             promised[grid_file(grid_id, cell.name, f"{index}.m4s")] = Promise(
                 Part.SEGMENT, cell.id, size, sha256, cell.filled_at
             )
     return promised
+
+
+def _images(film: str, *, listed_too: bool) -> dict[str, Promise]:
+    """The two pictures that every film has, and those of its list, once it has one.
+
+    Of films from before the list nothing else is promised.
+    """
+    names = [POSTER, CARD, *(picture.name for picture in listed(film))]
+    if listed_too or len(names) > 2:
+        names.append(PICTURES)
+    return {image_file(name): Promise(Part.IMAGE) for name in names}
 
 
 def _previews(film: str) -> dict[str, Promise]:

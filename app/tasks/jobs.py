@@ -20,8 +20,9 @@ from app.tasks import claims
 from app.tasks.claims import Claim, LostClaim
 from app.tasks.dispatch import dispatch
 from app.tasks.parent import die_with_parent
-from app.tasks.pipeline import HANDLERS, plan_again
+from app.tasks.pipeline import COPY_FAILED, HANDLERS, ROW_CHANGED, plan_again
 from app.tasks.progress import review
+from app.tasks.takeover import give_up_next, is_for_next
 from app.videos.locking import lock_tasks
 from app.videos.models import TaskKind
 
@@ -134,9 +135,11 @@ def _failed(mine: Claim, error: MediaError) -> None:
     log.warning(
         "attempt failed: %s", error.code, extra={"facts": {**_facts(mine), "log": error.log}}
     )
-    if error.code == "copy_failed":
-        return _plan_again(mine)
+    if error.code in {COPY_FAILED, ROW_CHANGED}:
+        return _plan_again(mine, error)
     final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]
+    if final and is_for_next(mine):
+        return give_up_next(mine, error)
     try:
         if not final:
             claims.try_again(mine, error.log)
@@ -160,9 +163,9 @@ def _failed(mine: Claim, error: MediaError) -> None:
         db.session.rollback()
 
 
-def _plan_again(mine: Claim) -> None:
+def _plan_again(mine: Claim, error: MediaError) -> None:
     try:
-        plan_again(mine)
+        plan_again(mine, error)
     except LostClaim:
         db.session.rollback()
 

@@ -11,31 +11,39 @@ from sqlalchemy import insert, update
 from app.database import db
 from app.media.plan import AudioRow, Plan, VideoRow
 from app.observability import request_id
-from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, Video
+from app.videos.models import Cell, Grid, GridRole, Rendition, Task, TaskKind, Video
 
-FIRST, IMAGES, FILL = 1, 2, 3
+FIRST, IMAGES, FILL, AGAIN = 1, 2, 3, 4
+"""AGAIN: who waits for a film to be there at all goes before one that only becomes another."""
+
+COPIED = 0.02
+SOUND_SECOND = 4.0
+"""What a copied picture, against an encoded one, and a second of sound take: docs/media.md."""
 
 
-def lay_out(video_id: int, plan: Plan, size: tuple[int, int] | None) -> None:
-    """Insert the grid of this plan with everything that is to be filled. Flushes.
+def lay_out(
+    video_id: int, plan: Plan, size: tuple[int, int] | None, role: GridRole = GridRole.CURRENT
+) -> None:
+    """Insert a grid of this plan with everything that is to be filled. Flushes.
 
-    `size` is the film's width and height as it is seen; None where it has no picture.
+    `size` is the film's width and height as it is seen; None where it has no picture. Pictures and
+    captions are of the film, so a grid that is to take over brings none.
     """
-    grid = Grid(video_id=video_id, plan=plan.to_json())
+    grid = Grid(video_id=video_id, plan=plan.to_json(), role=role)
     db.session.add(grid)
     video_rows = [(row, _video_rendition(grid, row, plan)) for row in plan.video]
     audio_rows = [(row, _audio_rendition(grid, row)) for row in plan.audio]
     db.session.add_all([rendition for _, rendition in [*video_rows, *audio_rows]])
-    poster = _task(video_id, TaskKind.POSTER, IMAGES)
-    db.session.add(poster)
-    if plan.text:
-        db.session.add(_task(video_id, TaskKind.TEXT, IMAGES))
-    width, height = size or (None, None)
-    db.session.execute(
-        update(Video)
-        .where(Video.id == video_id)
-        .values(duration=plan.duration, width=width, height=height)
-    )
+    db.session.flush()
+    if role is GridRole.CURRENT:
+        for kind in (TaskKind.POSTER, *([TaskKind.TEXT] if plan.text else [])):
+            db.session.add(_task(video_id, kind, IMAGES))
+        width, height = size or (None, None)
+        db.session.execute(
+            update(Video)
+            .where(Video.id == video_id)
+            .values(duration=plan.duration, width=width, height=height)
+        )
 
     encoded = [rendition for row, rendition in video_rows if row.mode == "encode"]
     whole = [rendition for row, rendition in video_rows if row.mode == "copy"]
@@ -47,6 +55,10 @@ def lay_out(video_id: int, plan: Plan, size: tuple[int, int] | None) -> None:
     if encoded:
         copied = len(encoded) < len(plan.video)
         work += _chunk_work(video_id, encoded, len(plan.chunks), copied=copied)
+    for task, renditions, chunks in work:
+        task.work = _work_of(task, renditions, chunks, plan)
+        task.grid_id = grid.id
+        task.tier = AGAIN if role is GridRole.NEXT else task.tier
     db.session.add_all([task for task, _, _ in work])
     db.session.flush()
     cells = [
@@ -87,6 +99,16 @@ def _task(video_id: int, kind: TaskKind, tier: int, position: int = 0) -> Task:
         position=position,
         request_id=request_id.get(),
     )
+
+
+def _work_of(task: Task, renditions: list[Rendition], chunks: range, plan: Plan) -> float:
+    """How much there is to do, in millions of encoded pixels or what takes as long as these."""
+    if any(rendition.kind == "audio" for rendition in renditions):
+        return plan.duration * SOUND_SECOND
+    spans = [plan.chunks[chunk] for chunk in chunks]
+    frames = sum(sum(plan.frames[first : last + 1]) for first, last in spans)
+    pixels = sum((rendition.width or 0) * (rendition.height or 0) for rendition in renditions)
+    return frames * pixels / 1e6 * (COPIED if task.kind == TaskKind.ROW else 1)
 
 
 def _video_rendition(grid: Grid, row: VideoRow, plan: Plan) -> Rendition:

@@ -17,6 +17,7 @@ from app.storage import storage
 from app.tasks.audit import LEFTOVER_SECONDS, Action, Finding, is_unowned, still_true
 from app.tasks.dispatch import dispatch
 from app.tasks.inventory import Inventory, Part, Promise, take
+from app.videos import resumable
 from app.videos.locking import lock_tasks
 from app.videos.models import Cell, Rendition, Status, Subtitle, Task, TaskKind, TaskState, Video
 from app.videos.work import add_task
@@ -40,7 +41,7 @@ def mend(found: list[Finding]) -> list[Finding]:
     if first.video_id is not None:
         return _mend_film(first.video_id, found)
     if not first.film:
-        storage().sweep_incoming(older_than=LEFTOVER_SECONDS)
+        storage().sweep_incoming(LEFTOVER_SECONDS, resumable.names())
     elif is_unowned(first.film):
         storage().delete_film(first.film)
     else:
@@ -103,7 +104,8 @@ def _is_folder(finding: Finding) -> bool:
 def _empty_cells(now: Inventory, broken: dict[str, Promise]) -> bool:
     """Empty the cells of these files, with all files they have, and let their tasks be done again.
 
-    A broken init segment goes with its row's first cell. Returns whether there was anything.
+    A broken init segment goes with its row's first cell; its hash stays, so that no other takes its
+    place. Returns whether there was anything.
     """
     inits = {p.row_id for p in broken.values() if p.part is Part.INIT}
     cells = {p.row_id for p in broken.values() if p.part is Part.SEGMENT}
@@ -117,9 +119,7 @@ def _empty_cells(now: Inventory, broken: dict[str, Promise]) -> bool:
         if promise.row_id in doomed.get(promise.part, ()):
             storage().delete(now.film, name)
     tasks = set(db.session.scalars(select(Cell.task_id).where(Cell.id.in_(cells))))
-    update_rows(
-        update(Rendition).where(Rendition.id.in_(inits)).values(init_bytes=None, init_sha256=None)
-    )
+    update_rows(update(Rendition).where(Rendition.id.in_(inits)).values(init_bytes=None))
     update_rows(
         update(Cell).where(Cell.id.in_(cells)).values(filled_at=None, bytes=None, segments=None)
     )

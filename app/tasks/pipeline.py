@@ -6,20 +6,22 @@ before every long call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from app.database import db, now
+from app.media.apart import probe_apart
 from app.media.binary import ffmpeg_binary
 from app.media.captions import to_webvtt
 from app.media.cells import CellResult, fill_chunk, fill_row
+from app.media.errors import MediaError
 from app.media.filing import write_synced
 from app.media.images import make_poster, use_image
+from app.media.ladder import Encoding
 from app.media.plan import Plan, PlanOptions, make_plan
-from app.media.probe import probe
 from app.media.storyboard import make_storyboard
 from app.media.texts import read_texts
 from app.storage import storage
@@ -27,10 +29,12 @@ from app.tasks import claims
 from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
+from app.tasks.takeover import is_for_next
 from app.videos.locking import lock_tasks
-from app.videos.models import Cell, Grid, Rendition, Subtitle, TaskKind, Video
+from app.videos.models import Cell, Grid, GridRole, Rendition, Subtitle, TaskKind, Video
 from app.videos.names import (
     INIT,
+    MODERN,
     ORIGINAL,
     POSTER_UPLOAD,
     grid_file,
@@ -39,20 +43,30 @@ from app.videos.names import (
     new_text,
     text_file,
 )
-from app.videos.work import begin, forget_grid
+from app.videos.queries import current_grid
+from app.videos.work import begin, forget_grids, forget_next
 
 Stop = Callable[[], bool]
+
+COPY_FAILED = "copy_failed"
+"""The source's own pictures cannot be taken over after all: `app.media.rows` says so."""
+
+ROW_CHANGED = "row_changed"
+"""A cell does not fit the others of its row, which another version of ffmpeg made."""
 
 
 def plan_film(mine: Claim, stop: Stop) -> None:
     """Probe the original, fix the plan, and lay out the grid's rows, cells and tasks."""
     may_copy = db.session.scalar(db.select(Video.may_copy).where(Video.id == mine.video_id))
     db.session.rollback()
-    facts = probe(_source(mine))
-    plan = make_plan(facts, PlanOptions(copy=bool(may_copy)))
+    role = GridRole.NEXT if is_for_next(mine) else GridRole.CURRENT
+    facts = probe_apart(_source(mine), stop=stop)
+    plan = make_plan(facts, _options(copy=bool(may_copy)))
     claims.hold(mine)
-    lay_out(mine.video_id, plan, facts.video.upright if facts.video else None)
+    lay_out(mine.video_id, plan, facts.video.upright if facts.video else None, role)
     claims.finish(mine)
+    if role is GridRole.NEXT:
+        review(mine.video_id)
     db.session.commit()
 
 
@@ -84,44 +98,56 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     return _finish(mine)
 
 
-def plan_again(mine: Claim) -> None:
-    """Give up a grid whose copied row cannot be filled, for one that is encoded throughout.
+def plan_again(mine: Claim, error: MediaError) -> None:
+    """Give up a grid of which this task cannot be done, for another.
 
-    The task of this claim goes with it. Raises LostClaim. Commits.
+    A copied row that cannot be filled is encoded the next time. What was ready once stays as it is
+    shown until the new grid takes over. Raises LostClaim. Commits.
     """
+    for_next = is_for_next(mine)
     lock_tasks(mine.video_id)
     claims.hold(mine)
-    grid_id = db.session.scalar(db.select(Grid.id).where(Grid.video_id == mine.video_id))
-    forget_grid(mine.video_id)
-    db.session.execute(
-        update(Video)
-        .where(Video.id == mine.video_id)
-        .values(may_copy=False, playable=False, playable_at=None, has_storyboard=False)
-    )
+    doomed: Sequence[int] = []
+    changes: dict[str, object] = {"may_copy": error.code != COPY_FAILED}
+    if for_next:
+        forget_next(mine.video_id, mine.film)
+    elif db.session.scalar(select(Video.ready_at).where(Video.id == mine.video_id)) is not None:
+        claims.give_up(mine, error.log)
+        forget_next(mine.video_id, mine.film)
+    else:
+        doomed = db.session.scalars(select(Grid.id).where(Grid.video_id == mine.video_id)).all()
+        forget_grids(mine.video_id)
+        changes |= {"playable": False, "playable_at": None, "has_storyboard": False}
+    db.session.execute(update(Video).where(Video.id == mine.video_id).values(**changes))
     begin(mine.video_id)
     db.session.commit()
-    storage().delete(mine.film, grid_folder(grid_id or 0))
+    for grid_id in doomed:
+        storage().delete(mine.film, grid_folder(grid_id))
 
 
 def make_images(mine: Claim, stop: Stop) -> None:
-    """Make the poster and the card's picture: of the owner's image, their time, or a good one."""
+    """Make the film's pictures: of the owner's image, their moment, or a good one."""
     plan, _grid_id = _plan(mine)
     chosen = db.session.scalar(db.select(Video.poster_time).where(Video.id == mine.video_id))
     db.session.rollback()
     own = storage().path(mine.film, POSTER_UPLOAD)
     place = storage().scratch(mine.film, mine.attempt)
     if own.exists():
-        pictures = use_image(own, place, ffmpeg=_ffmpeg(), stop=stop)
+        made = use_image(own, place, ffmpeg=_ffmpeg(), stop=stop)
     else:
-        pictures = make_poster(
-            _source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen
-        )
+        made = make_poster(_source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen)
     claims.hold(mine)
-    storage().publish(mine.film, [(path, image_file(path.name)) for path in pictures])
+    storage().publish(mine.film, [(path, image_file(path.name)) for path in made.files])
+    for name in MODERN - {path.name for path in made.files}:  # of a larger picture before
+        storage().delete(mine.film, image_file(name))
     db.session.execute(
         update(Video)
         .where(Video.id == mine.video_id)
-        .values(has_images=True, images_version=Video.images_version + 1)
+        .values(
+            has_images=True,
+            images_version=Video.images_version + 1,
+            placeholder=made.placeholder,
+        )
     )
     claims.finish(mine)
     review(mine.video_id)
@@ -195,11 +221,23 @@ def _ffmpeg() -> str:
     return ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
 
 
+def _options(*, copy: bool) -> PlanOptions:
+    """What the operator wishes of a plan."""
+    config = current_app.config
+    return PlanOptions(
+        copy=copy and config["COPY_TOP_RUNG"],
+        encoding=Encoding(config["LADDER_HEIGHTS"], config["X264_PRESET"], config["X264_CRF"]),
+        normalise=config["NORMALISE_LUFS"],
+    )
+
+
 def _plan(mine: Claim) -> tuple[Plan, int]:
-    """The plan of the task's film and its grid's id; releases the session."""
-    row = db.session.execute(
-        db.select(Grid.plan, Grid.id).where(Grid.video_id == mine.video_id)
-    ).one_or_none()
+    """The plan that the task is a part of, else the film's, and its grid's id.
+
+    Releases the session.
+    """
+    found = (Grid.id == mine.grid_id,) if mine.grid_id else current_grid(mine.video_id)
+    row = db.session.execute(db.select(Grid.plan, Grid.id).where(*found)).one_or_none()
     db.session.rollback()
     if row is None:
         raise claims.LostClaim
@@ -232,28 +270,47 @@ def _publish(mine: Claim, grid_id: int, results: Iterable[CellResult], *, last: 
     claims.hold(mine)
     for result in results:
         rendition = db.session.execute(
-            db.select(Rendition.id, Rendition.init_sha256).where(
+            select(Rendition.id, Rendition.init_bytes, Rendition.init_sha256).where(
                 Rendition.grid_id == grid_id, Rendition.name == result.row
             )
         ).one()
+        if rendition.init_sha256 not in {None, result.init_sha256}:
+            raise MediaError(
+                ROW_CHANGED,
+                stage="video",
+                message="This film has to be converted again as a whole.",
+                hint="That happens by itself.",
+                permanent=False,
+                log=f"row {result.row}: a chunk came with another init segment",
+            )
         files = [(path, grid_file(grid_id, result.row, path.name)) for path in result.files]
-        if rendition.init_sha256 is None:
+        if rendition.init_bytes is None:
             files.insert(0, (result.init, grid_file(grid_id, result.row, result.init.name)))
             db.session.execute(
                 update(Rendition)
                 .where(Rendition.id == rendition.id)
                 .values(init_bytes=result.init_bytes, init_sha256=result.init_sha256)
             )
-        elif rendition.init_sha256 != result.init_sha256:
-            raise RuntimeError(f"row {result.row}: a chunk came with another init segment")
         storage().publish(mine.film, files)
+        if result.loudness is not None:
+            db.session.execute(
+                update(Rendition)
+                .where(Rendition.id == rendition.id)
+                .values(
+                    loudness=result.loudness.integrated,
+                    loudness_range=result.loudness.range,
+                    true_peak=result.loudness.true_peak,
+                )
+            )
         db.session.execute(
             update(Cell)
             .where(Cell.rendition_id == rendition.id, Cell.chunk == result.chunk)
             .values(
                 filled_at=now(),
                 bytes=sum(segment.bytes for segment in result.segments),
-                segments=[[s.bytes, s.sha256, s.duration] for s in result.segments],
+                segments=[
+                    [s.bytes, s.sha256, s.duration, s.first_sample_end] for s in result.segments
+                ],
             )
         )
     if last:

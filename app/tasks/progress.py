@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from app.database import db, now
 from app.media.playlists import average_bit_rate, peak_bit_rate
+from app.tasks.takeover import take_over
 from app.videos.models import Cell, Grid, Rendition, Status, Task, TaskKind, TaskState, Video
+from app.videos.queries import current_grid
 from app.videos.work import add_task
 
 
@@ -21,13 +23,20 @@ def review(video_id: int) -> None:
     ).one()
     if not video.playable and _can_be_watched(video_id):
         _set(video_id, playable=True, playable_at=now())
+    if (taken_over := take_over(video_id)) is not None:
+        _measure(taken_over)
+    shown = db.session.scalar(select(Grid.id).where(*current_grid(video_id)))
     open_tasks = db.session.scalar(
         select(func.count())
         .select_from(Task)
-        .where(Task.video_id == video_id, Task.state == TaskState.WAITING)
+        .where(
+            Task.video_id == video_id,
+            Task.state == TaskState.WAITING,
+            or_(Task.grid_id.is_(None), Task.grid_id == shown),
+        )
     )
-    if video.status == Status.PROCESSING and not open_tasks:
-        _measure(video_id)
+    if video.status == Status.PROCESSING and not open_tasks and shown is not None:
+        _measure(shown)
         _set(video_id, status=Status.READY, ready_at=now())
         if _has_picture(video_id):
             add_task(video_id, TaskKind.STORYBOARD)
@@ -39,7 +48,7 @@ def _can_be_watched(video_id: int) -> bool:
         select(Rendition.kind, Cell.filled_at)
         .join(Grid, Grid.id == Rendition.grid_id)
         .join(Cell, and_(Cell.rendition_id == Rendition.id, Cell.chunk == 0))
-        .where(Grid.video_id == video_id)
+        .where(*current_grid(video_id))
     ).all()
     picture = [filled is not None for kind, filled in begins if kind == "video"]
     sound = [filled is not None for kind, filled in begins if kind == "audio"]
@@ -47,20 +56,18 @@ def _can_be_watched(video_id: int) -> bool:
 
 
 def _has_picture(video_id: int) -> bool:
-    found = select(Rendition.id).join(Grid).where(Grid.video_id == video_id)
+    found = select(Rendition.id).join(Grid).where(*current_grid(video_id))
     return db.session.scalar(found.where(Rendition.kind == "video").limit(1)) is not None
 
 
-def _measure(video_id: int) -> None:
+def _measure(grid_id: int) -> None:
     """Write each row's bytes, and its peak and average bit rate over segments, in bits/s."""
-    renditions = db.session.scalars(
-        select(Rendition).join(Grid).where(Grid.video_id == video_id)
-    ).all()
+    renditions = db.session.scalars(select(Rendition).where(Rendition.grid_id == grid_id)).all()
     for rendition in renditions:
         cells = db.session.scalars(
             select(Cell.segments).where(Cell.rendition_id == rendition.id).order_by(Cell.chunk)
         ).all()
-        segments = [(size, seconds) for cell in cells for size, _, seconds in cell or []]
+        segments = [(size, seconds) for cell in cells for size, _, seconds, *_ in cell or []]
         rendition.bytes = sum(size for size, _ in segments) + (rendition.init_bytes or 0)
         rendition.average_bitrate = math.ceil(average_bit_rate(segments))
         rendition.peak_bitrate = math.ceil(peak_bit_rate(segments))

@@ -16,6 +16,8 @@ from app.tasks import claims
 from app.tasks.audit import LEFTOVER_SECONDS, ORPHAN_SECONDS, unowned_films
 from app.tasks.dispatch import dispatch
 from app.tasks.mail import announce_due
+from app.tasks.takeover import sweep_retired
+from app.videos import resumable, writer
 from app.videos.models import Status, Task, TaskState, Video
 from app.videos.work import retry
 
@@ -23,11 +25,17 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> None:
-    """Settle films whose work is over, announce what is open, remove what no row owns."""
+    """Settle films whose work is over, announce what is open, remove what no row owns.
+
+    Uploads whose last byte came are finished, those that waited too long are forgotten.
+    """
     _settle_stranded()
     _go_on_where_there_is_room()
     dispatch()
     announce_due()
+    sweep_retired()
+    writer.settle_all()
+    resumable.sweep()
     _sweep_files()
 
 
@@ -77,7 +85,7 @@ def _go_on_where_there_is_room() -> None:
 
 def _sweep_files() -> None:
     """Remove uploads that never ended and folders of films that no row owns."""
-    storage().sweep_incoming(older_than=LEFTOVER_SECONDS)
+    storage().sweep_incoming(LEFTOVER_SECONDS, resumable.names())
     for film in unowned_films(ORPHAN_SECONDS):
         log.warning("removing files that no film owns: %s", film)
         storage().delete_film(film)

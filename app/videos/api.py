@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request, url_for
 
-from app.auth.identity import require_user, require_verified, signed_in
-from app.auth.models import User
+from app.auth.identity import require_role, require_user, require_verified, signed_in
+from app.auth.models import Role, User
 from app.database import db
 from app.errors import Forbidden, NotFound
 from app.json_body import json_body, read_json
-from app.videos import adornments, policy, queries, service, work
+from app.videos import adornments, attempts, policy, queries, service, work
 from app.videos.models import Video
 from app.videos.presentation import (
     absolute,
@@ -27,6 +27,7 @@ from app.videos.presentation import (
 )
 from app.videos.queries import Page
 from app.videos.schemas import (
+    AttemptsOut,
     GridOut,
     PageQuery,
     PlaybackOut,
@@ -142,6 +143,13 @@ def retry_conversion(video_id: int) -> dict[str, Any]:
     return _with(work.retry, video_id)
 
 
+@api.post("/videos/<int:video_id>/convert/")
+@api.output(VideoOut, status_code=202)
+def convert_again(video_id: int) -> dict[str, Any]:
+    """Make a ready film's renditions anew with today's settings; it is shown as it is meanwhile."""
+    return _with(work.convert_again, video_id)
+
+
 @api.post("/videos/<int:video_id>/thumbnail/")
 @signed_in
 @api.doc(summary="Choose the poster", responses=[202, 400, 413, 415])
@@ -189,6 +197,18 @@ def get_grid(video_id: int) -> dict[str, Any]:
     return describe_grid(queries.visible(video_id, require_user()))
 
 
+@api.get("/videos/<int:video_id>/log/")
+@api.output(list[AttemptsOut])  # type: ignore[arg-type]
+@api.doc(responses=[403, 404])
+def get_log(video_id: int) -> list[dict[str, Any]]:
+    """Get what did not go well while the film was converted, with logs: for administrators."""
+    require_role(Role.ADMIN)
+    video = queries.find(video_id)
+    if video is None:
+        raise NotFound("There is no such film.")
+    return attempts.log_of(video.id)
+
+
 @api.get("/videos/<int:video_id>/playback/")
 @api.output(PlaybackOut)
 def get_playback(video_id: int) -> dict[str, Any]:
@@ -208,7 +228,7 @@ def _with(act: Callable[[Video], None], video_id: int) -> dict[str, Any]:
 def _upload(user: User, *, is_global: bool) -> tuple[Response, int, dict[str, str]]:
     owner_id = user.id
     db.session.rollback()  # no session is held while the film comes in
-    with receive_form(request) as (received, details):
+    with receive_form(request, owner_id) as (received, details):
         video = service.take_in(
             received.incoming, received.size, owner_id, details, is_global=is_global
         )

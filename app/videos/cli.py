@@ -17,11 +17,12 @@ from app.auth.models import User
 from app.database import db
 from app.errors import Conflict, NotFound
 from app.media.sniff import SNIFF_BYTES, looks_like_film
-from app.videos import queries, service, work
+from app.videos import attempts, queries, service, work
 from app.videos.models import Video
 from app.videos.presentation import describe
+from app.videos.room import NoRoom, require_room
 from app.videos.schemas import VideoDetails
-from app.videos.uploads import NoRoom, require_room, title_from
+from app.videos.uploads import title_from
 
 videos = AppGroup("videos", help="Import, list and delete films.")
 
@@ -88,14 +89,19 @@ def list_command(limit: int, as_json: bool) -> None:
 @click.argument("video_id", type=int, metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(video_id: int, as_json: bool) -> None:
-    """Show one film with its renditions."""
+    """Show one film with its renditions, what was tried at it, and the logs of what failed."""
     video = _found(video_id)
     facts = describe(video, video.owner)
+    tried = attempts.log_of(video_id)
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps({**facts, "log": tried}, indent=2))
         return
     for name, value in facts.items():
         click.echo(f"{name:<14} {value}")
+    for task in tried:
+        chunk = "" if task["chunk"] is None else f" {task['chunk']}"
+        click.echo(f"\n{task['kind']}{chunk}: attempts {task['attempts']}, {task['state']}")
+        click.echo(task["log"] or "No log was kept.")
 
 
 @videos.command("retry")
@@ -104,6 +110,33 @@ def show_command(video_id: int, as_json: bool) -> None:
 def retry_command(video_id: int, as_json: bool) -> None:
     """Convert a failed or cancelled film again, from where it stopped."""
     _work(work.retry, video_id, "{} is converted again.", as_json)
+
+
+@videos.command("convert")
+@click.argument("video_ids", type=int, nargs=-1, metavar="[ID]...")
+@click.option("--all", "every", is_flag=True, help="Every film that is ready.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def convert_command(video_ids: tuple[int, ...], every: bool, as_json: bool) -> None:
+    """Convert ready films again, with today's settings; they can be watched meanwhile."""
+    if bool(video_ids) == every:
+        raise click.ClickException("Name films by their numbers, or say --all.")
+    begun, left = [], {}
+    for video_id in queries.ready_ids() if every else video_ids:
+        try:
+            work.convert_again(_found(video_id))
+            db.session.commit()
+            begun.append(video_id)
+        except Conflict as error:
+            db.session.rollback()
+            left[video_id] = error.detail
+    if as_json:
+        click.echo(json.dumps({"begun": begun, "left": left}))
+    else:
+        click.echo(f"{len(begun)} films are converted again.")
+        for video_id, why in left.items():
+            click.echo(f"{video_id}: {why}")
+    if left and not every:
+        sys.exit(1)
 
 
 @videos.command("cancel")

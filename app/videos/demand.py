@@ -12,16 +12,17 @@ from sqlalchemy import func, select, update
 from app.database import after_commit, db, epoch_now, update_rows, writing
 from app.errors import NotFound
 from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
-from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, TaskState
+from app.videos.models import Cell, Rendition, Task, TaskKind, TaskState
+
+PIXELS = Rendition.width * Rendition.height
 
 
 def want(grid_id: int, row: str, chunk: int) -> None:
     """Ask for a cell. Raises NotFound where nobody will fill it. Commits."""
     found = db.session.execute(
-        select(Cell.id, Task.id, Task.state, Task.kind, Task.wanted_at, Grid.video_id)
+        select(Cell.id, Task.id, Task.state, Task.kind, Task.wanted_at, Task.video_id)
         .join(Task, Task.id == Cell.task_id)
         .join(Rendition, Rendition.id == Cell.rendition_id)
-        .join(Grid, Grid.id == Rendition.grid_id)
         .where(Rendition.grid_id == grid_id, Rendition.name == row, Cell.chunk == chunk)
     ).one_or_none()
     if found is None or found.state == TaskState.FAILED:
@@ -31,7 +32,8 @@ def want(grid_id: int, row: str, chunk: int) -> None:
         return  # it was filled a moment ago, or has been asked for already
     with writing():
         if kind == TaskKind.CHUNK:
-            task_id = _take_out(cell_id, task_id, video_id, chunk)
+            own = Task(video_id=video_id, grid_id=grid_id, kind=TaskKind.CHUNK, position=chunk)
+            task_id = _take_out(cell_id, task_id, own)
         update_rows(
             update(Task)
             .where(Task.id == task_id, Task.wanted_at.is_(None))
@@ -40,8 +42,8 @@ def want(grid_id: int, row: str, chunk: int) -> None:
         after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task_id, at_front=True))
 
 
-def _take_out(cell_id: int, task_id: int, video_id: int, chunk: int) -> int:
-    """Give the cell a task of its own; the old one where somebody works on it, or it has no other.
+def _take_out(cell_id: int, task_id: int, own: Task) -> int:
+    """Give the cell its `own` task; the old one where somebody works on it, or it has no other.
 
     Returns the id of the task that fills the cell.
     """
@@ -50,16 +52,23 @@ def _take_out(cell_id: int, task_id: int, video_id: int, chunk: int) -> int:
         .where(Task.id == task_id, Task.state == TaskState.WAITING, Task.lease_until < epoch_now())
         .values(fence=Task.fence)
     )
-    others = db.session.scalar(
-        select(func.count())
-        .select_from(Cell)
-        .where(Cell.task_id == task_id, Cell.id != cell_id, Cell.filled_at.is_(None))
-    )
+    others, its, all_of_them = db.session.execute(
+        select(
+            func.count().filter(Cell.id != cell_id),
+            func.sum(PIXELS).filter(Cell.id == cell_id),
+            func.sum(PIXELS),
+        )
+        .join(Rendition, Rendition.id == Cell.rendition_id)
+        .where(Cell.task_id == task_id, Cell.filled_at.is_(None))
+    ).one()
     if not idle or not others:
         return task_id
-    own = Task(video_id=video_id, kind=TaskKind.CHUNK, position=chunk)
+    share = (its or 0) / (all_of_them or 1)  # they are of one chunk: as many pictures each
+    work = db.session.scalar(select(Task.work).where(Task.id == task_id)) or 0.0
+    own.work = work * share
     db.session.add(own)
     db.session.flush()
+    update_rows(update(Task).where(Task.id == task_id).values(work=work * (1 - share)))
     update_rows(
         update(Cell)
         .where(Cell.id == cell_id, Cell.task_id == task_id, Cell.filled_at.is_(None))

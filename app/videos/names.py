@@ -9,6 +9,11 @@ ORIGINAL = "original"
 INIT = "init.mp4"
 POSTER = "poster.jpg"
 CARD = "thumb.jpg"
+PICTURES = "pictures.json"
+"""The list of the film's picture files (`media.images.MANIFEST`); it is not served."""
+
+MODERN = frozenset(f"{width}.{kind}" for width in (480, 960, 1920) for kind in ("webp", "avif"))
+"""Pictures in other sizes and formats (`media.images.WIDTHS`, `FORMATS`)."""
 
 
 STORYBOARD = "storyboard.vtt"
@@ -47,7 +52,8 @@ def grid_file(grid_id: int, row: str, name: str) -> str:
 
 def is_image(name: str) -> bool:
     """Whether a film may have a picture file of this name."""
-    return name in {POSTER, CARD, STORYBOARD, PREVIEW} or BOARD.fullmatch(name) is not None
+    known = {POSTER, CARD, STORYBOARD, PREVIEW} | MODERN
+    return name in known or BOARD.fullmatch(name) is not None
 
 
 def image_file(name: str) -> str:

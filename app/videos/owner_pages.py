@@ -45,6 +45,13 @@ def retry(id: int) -> Response:
     return _act(id, work.retry, "It is converted again.")
 
 
+@pages.post("/convert")
+@login_required
+def convert(id: int) -> Response:
+    """Convert a ready film again, with today's settings."""
+    return _act(id, work.convert_again, "It is converted again. You can watch it meanwhile.")
+
+
 @pages.post("/poster")
 @login_required
 def poster(id: int) -> Response:

@@ -87,7 +87,7 @@ def upload_plain() -> str | BaseResponse | tuple[str, int]:
     user_id = require_verified().id
     db.session.rollback()
     try:
-        with receive_form(request) as (received, details):
+        with receive_form(request, user_id) as (received, details):
             service.take_in(received.incoming, received.size, user_id, details)
             db.session.commit()
     except DomainError as error:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -20,11 +22,18 @@ from app.database import db
 from app.errors import NotFound, Unavailable
 from app.media.captions import Cue, plain, to_webvtt
 from app.media.grid import Plan
-from app.media.playlists import TextTrack, master_playlist, media_playlist, text_playlist
+from app.media.playlists import (
+    KeyFrames,
+    TextTrack,
+    key_frame_playlist,
+    master_playlist,
+    media_playlist,
+    text_playlist,
+)
 from app.storage import storage
 from app.videos import grants, policy, queries
 from app.videos.demand import want
-from app.videos.models import Grid, Rendition, Subtitle, Video
+from app.videos.models import Cell, Grid, Rendition, Subtitle, Video
 from app.videos.names import CAPTIONS, INIT, grid_file, image_file, is_image, text_file
 
 WAIT_SECONDS = 10.0
@@ -49,8 +58,8 @@ def open_film(grant_text: str) -> tuple[Video, User]:
 
 
 def grid_of(video_id: int) -> int:
-    """The id of the film's grid. Raises NotFound while there is none."""
-    found = db.session.scalar(select(Grid.id).where(Grid.video_id == video_id))
+    """The id of the film's grid that is shown. Raises NotFound while there is none."""
+    found = db.session.scalar(select(Grid.id).where(*queries.current_grid(video_id)))
     if found is None:
         raise NotFound
     return found
@@ -71,7 +80,9 @@ def master(grant_text: str, grid_id: int, lines: int | None = None) -> str:
         )
     )
     rates = {name: (peak or 0, average or 0) for name, peak, average in measured}
-    return master_playlist(plan, rates, [] if lines is not None else _texts(video.id))
+    if lines is not None:
+        return master_playlist(plan, rates)
+    return master_playlist(plan, rates, _texts(video.id), _key_frames(plan, grid_id))
 
 
 def media(grant_text: str, grid_id: int, row: str) -> str:
@@ -79,6 +90,15 @@ def media(grant_text: str, grid_id: int, row: str) -> str:
     _, plan = _plan_of(grant_text, grid_id)
     _require_row(plan, row)
     return media_playlist(plan, row)
+
+
+def key_frames(grant_text: str, grid_id: int, row: str) -> str:
+    """The playlist of a row's key frames. Raises NotFound where the master names none."""
+    _, plan = _plan_of(grant_text, grid_id)
+    found = _key_frames(plan, grid_id)
+    if found is None or found.row != row:
+        raise NotFound
+    return key_frame_playlist(plan, found)
 
 
 def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
@@ -169,6 +189,25 @@ def _parsed_plan(_film: str, grid_id: int) -> Plan:
     if text is None:
         raise NotFound
     return Plan.from_json(text)
+
+
+def _key_frames(plan: Plan, grid_id: int) -> KeyFrames | None:
+    """The key frames of the smallest picture row, once it is full.
+
+    None also where its cells were filled before the sizes of key frames were kept.
+    """
+    if not plan.video:
+        return None
+    row = min(plan.video, key=lambda row: row.width * row.height).name
+    cells = db.session.scalars(
+        select(Cell.segments)
+        .join(Rendition, Rendition.id == Cell.rendition_id)
+        .where(Rendition.grid_id == grid_id, Rendition.name == row)
+        .order_by(Cell.chunk)
+    )
+    kept: list[Sequence[Any]] = [segment for segments in cells for segment in segments or []]
+    sizes = [segment[3] for segment in kept if len(segment) > 3]
+    return KeyFrames(row, sizes) if len(sizes) == plan.segment_count(row) else None
 
 
 def _require_row(plan: Plan, row: str) -> None:

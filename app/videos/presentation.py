@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import current_app
+from flask import current_app, url_for
 
 from app.auth.models import User
-from app.database import now
 from app.formatting import rfc3339
 from app.videos import grants, queries
-from app.videos.models import Rendition, Status, Subtitle, Video
+from app.videos.forecast import UNKNOWN, Forecast, forecasts_of
+from app.videos.models import GridRole, Rendition, Status, Subtitle, Upload, Video
 from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER, PREVIEW, STORYBOARD, image_file
+from app.videos.pictures import pictures_of
 from app.videos.queries import Row
 
 NO_CATEGORY = "Other"
@@ -35,10 +37,19 @@ def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None)
     another name of this machine.
     """
     ids = [video.id for video in videos]
-    rows, texts = queries.rows_of(ids), queries.subtitles_of(ids)
+    both = (GridRole.CURRENT, GridRole.NEXT)
+    rows, texts = queries.rows_of(ids, both), queries.subtitles_of(ids)
+    forecasts = forecasts_of(videos)
     begin = current_app.config["PUBLIC_URL"] if base is None else base
     return [
-        _describe(video, rows.get(video.id, []), texts.get(video.id, []), viewer, begin)
+        _describe(
+            video,
+            rows.get(video.id, []),
+            texts.get(video.id, []),
+            forecasts.get(video.id, UNKNOWN),
+            viewer,
+            begin,
+        )
         for video in videos
     ]
 
@@ -115,16 +126,42 @@ def describe_subtitle(found: Subtitle, stream: str) -> dict[str, Any]:
     }
 
 
+def describe_upload(upload: Upload, offset: int) -> dict[str, Any]:
+    """An upload of which `offset` bytes are here, as `schemas.UploadOut`."""
+    return {
+        "id": upload.name,
+        "url": url_for("uploads_api.ask", name=upload.name),
+        "filename": upload.filename,
+        "title": upload.title,
+        "description": upload.description,
+        "category": upload.category,
+        "is_global": upload.is_global,
+        "length": upload.length,
+        "offset": offset,
+        "created_at": rfc3339(upload.created_at),
+        "expires_at": rfc3339(upload.expires_at),
+        "finished_at": rfc3339(upload.finished_at) if upload.finished_at else None,
+        "video_id": upload.video_id,
+    }
+
+
 def absolute(path: str) -> str:
     """An address below PUBLIC_URL."""
     return f"{current_app.config['PUBLIC_URL']}{path}"
 
 
 def _describe(
-    video: Video, rows: Sequence[Row], texts: Sequence[Subtitle], viewer: User, base: str
+    video: Video,
+    every: Sequence[Row],
+    texts: Sequence[Subtitle],
+    forecast: Forecast,
+    viewer: User,
+    base: str,
 ) -> Described:
     stream = stream_of(video, viewer, base)
     thumbnail, poster = _pictures(video, stream)
+    rows = [row for row in every if row.role == GridRole.CURRENT]
+    coming = [row for row in every if row.role == GridRole.NEXT]
     progress, board = _progress(video, rows), _storyboard(video, stream)
     return {
         "id": video.id,
@@ -136,7 +173,9 @@ def _describe(
         "status": video.status,
         "playable": video.playable,
         "progress": progress,
-        "eta": _eta(video, progress),
+        "eta": forecast.eta,
+        "queue": forecast.queue and asdict(forecast.queue),
+        "converting_again": _filled(coming) if coming else None,
         "error": _error(video),
         "created_at": rfc3339(video.created_at),
         "duration": video.duration,
@@ -145,6 +184,8 @@ def _describe(
         "size": video.size,
         "thumbnail_url": thumbnail,
         "poster_url": poster,
+        "images": _images(video, stream),
+        "placeholder": video.placeholder if video.has_images else None,
         "preview_url": board and board.replace(STORYBOARD, PREVIEW),
         "storyboard_url": board,
         "renditions": [
@@ -178,6 +219,22 @@ def _pictures(video: Video, stream: str) -> tuple[str | None, str | None]:
     return card, poster
 
 
+def _images(video: Video, stream: str) -> list[dict[str, Any]]:
+    """The same picture in all its sizes and formats, as `schemas.ImageOut`."""
+    if not video.has_images:
+        return []
+    version = video.images_version
+    return [
+        {
+            "width": picture.width,
+            "height": picture.height,
+            "format": picture.format,
+            "url": f"{stream}/{image_file(picture.name)}?v={version}",
+        }
+        for picture in pictures_of(video.film, version)
+    ]
+
+
 def _storyboard(video: Video, stream: str) -> str | None:
     return f"{stream}/{image_file(STORYBOARD)}" if video.has_storyboard else None
 
@@ -188,22 +245,22 @@ def _audio(rendition: Rendition) -> dict[str, Any]:
         "label": rendition.label,
         "default": rendition.is_default,
         "codec": rendition.codecs,
+        "loudness": rendition.loudness,
+        "loudness_range": rendition.loudness_range,
+        "true_peak": rendition.true_peak,
     }
 
 
 def _progress(video: Video, rows: Sequence[Row]) -> float:
     if video.status == Status.READY:
         return 1.0
+    return _filled(rows)
+
+
+def _filled(rows: Sequence[Row]) -> float:
+    """The filled share of all cells, 0…1."""
     cells = sum(row.rendition.chunks for row in rows)
     return round(sum(row.filled for row in rows) / cells, 4) if cells else 0.0
-
-
-def _eta(video: Video, progress: float) -> float | None:
-    """Seconds left if it goes on at the pace it has had since it became playable."""
-    if video.status != Status.PROCESSING or video.playable_at is None or progress <= 0.05:
-        return None
-    elapsed = (now() - video.created_at).total_seconds()
-    return round(elapsed * (1 - progress) / progress, 1)
 
 
 def _error(video: Video) -> dict[str, str] | None:

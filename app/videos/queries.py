@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import joinedload
 
 from app.auth.models import User
@@ -13,7 +13,7 @@ from app.database import db, epoch_now
 from app.errors import Conflict, Forbidden, NotFound
 from app.media.grid import Plan
 from app.videos import policy
-from app.videos.models import Cell, Grid, Rendition, Subtitle, Task, Video
+from app.videos.models import Cell, Grid, GridRole, Rendition, Status, Subtitle, Task, Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Row:
 
     rendition: Rendition
     filled: int
+    role: str = GridRole.CURRENT
 
     @property
     def progress(self) -> float:
@@ -62,6 +63,23 @@ def watchable(user: User) -> Sequence[Video]:
 def everything(*, limit: int, before: int | None = None) -> Page:
     """Every film, for operators."""
     return _page(_films(), limit, before)
+
+
+def processing(*, limit: int) -> Sequence[Video]:
+    """Films that are being converted or wait for it, the oldest first, for administrators."""
+    wanted = _films().where(Video.status == Status.PROCESSING)
+    return db.session.scalars(wanted.order_by(Video.id).limit(limit)).all()
+
+
+def failed(*, limit: int, before: int | None = None) -> Page:
+    """Films that could not be converted, newest first, for administrators."""
+    return _page(_films().where(Video.status == Status.FAILED), limit, before)
+
+
+def ready_ids() -> list[int]:
+    """The ids of all films that are ready, for operators."""
+    found = select(Video.id).where(Video.status == Status.READY).order_by(Video.id)
+    return list(db.session.scalars(found))
 
 
 def categories(user: User) -> list[str]:
@@ -111,28 +129,30 @@ def find(video_id: int) -> Video | None:
     return db.session.scalars(_films().where(Video.id == video_id)).one_or_none()
 
 
-def rows_of(video_ids: Sequence[int]) -> dict[int, list[Row]]:
-    """Each film's renditions with their filled cells, in one statement."""
+def rows_of(
+    video_ids: Sequence[int], roles: Sequence[GridRole] = (GridRole.CURRENT,)
+) -> dict[int, list[Row]]:
+    """The renditions of each film's grids in these roles, with filled cells, in one statement."""
     if not video_ids:
         return {}
     filled = (
         select(Cell.rendition_id, func.count(Cell.filled_at).label("filled"))
         .join(Rendition, Rendition.id == Cell.rendition_id)
         .join(Grid, Grid.id == Rendition.grid_id)
-        .where(Grid.video_id.in_(video_ids))
+        .where(Grid.video_id.in_(video_ids), Grid.role.in_(roles))
         .group_by(Cell.rendition_id)
         .subquery()
     )
     found = db.session.execute(
-        select(Grid.video_id, Rendition, filled.c.filled)
+        select(Grid.video_id, Rendition, filled.c.filled, Grid.role)
         .join(Rendition, Rendition.grid_id == Grid.id)
         .outerjoin(filled, filled.c.rendition_id == Rendition.id)
-        .where(Grid.video_id.in_(video_ids))
+        .where(Grid.video_id.in_(video_ids), Grid.role.in_(roles))
         .order_by(Rendition.id)
     )
     rows: dict[int, list[Row]] = {video_id: [] for video_id in video_ids}
-    for video_id, rendition, count in found:
-        rows[video_id].append(Row(rendition, count or 0))
+    for video_id, rendition, count, role in found:
+        rows[video_id].append(Row(rendition, count or 0, role))
     return rows
 
 
@@ -150,8 +170,13 @@ def subtitles_of(video_ids: Sequence[int]) -> dict[int, list[Subtitle]]:
 
 def plan_of(video_id: int) -> Plan | None:
     """The film's plan, once there is one."""
-    text = db.session.scalar(select(Grid.plan).where(Grid.video_id == video_id))
+    text = db.session.scalar(select(Grid.plan).where(*current_grid(video_id)))
     return None if text is None else Plan.from_json(text)
+
+
+def current_grid(video_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The condition that finds the film's grid that is shown."""
+    return Grid.video_id == video_id, Grid.role == GridRole.CURRENT
 
 
 def cells_of(video_id: int) -> dict[int, list[int]]:
@@ -160,7 +185,8 @@ def cells_of(video_id: int) -> dict[int, list[int]]:
     found = db.session.execute(
         select(Cell.rendition_id, state)
         .join(Task, Task.id == Cell.task_id)
-        .where(Task.video_id == video_id)
+        .join(Grid, Grid.id == Task.grid_id)
+        .where(*current_grid(video_id))
         .order_by(Cell.rendition_id, Cell.chunk)
     )
     cells: dict[int, list[int]] = {}

@@ -47,12 +47,15 @@ class VideoRow(BaseModel):
 
 
 class AudioRow(BaseModel):
-    """A sound track."""
+    """A sound track. Its loudness (EBU R128) is null for silence, and until it is full."""
 
     language: str | None
     label: str | None
     default: bool
     codec: str
+    loudness: float | None = Field(description="Integrated, in LUFS.")
+    loudness_range: float | None = Field(description="In LU.")
+    true_peak: float | None = Field(description="In dBTP.")
 
 
 class SubtitleRow(BaseModel):
@@ -63,6 +66,22 @@ class SubtitleRow(BaseModel):
     label: str
     default: bool
     url: str = Field(description="WebVTT.")
+
+
+class QueuePlace(BaseModel):
+    """Where a film stands among those that wait for their turn."""
+
+    place: int = Field(description="1 is next.")
+    films: int = Field(description="How many wait.")
+
+
+class ImageOut(BaseModel):
+    """A picture file, with its size in pixels."""
+
+    width: int
+    height: int
+    format: str = Field(description="jpeg, webp or avif.")
+    url: str
 
 
 class VideoOut(BaseModel):
@@ -77,7 +96,15 @@ class VideoOut(BaseModel):
     status: str = Field(description="processing, ready, failed or cancelled.")
     playable: bool = Field(description="True as soon as it can be watched, long before ready.")
     progress: float = Field(description="Filled share of the grid, 0…1.")
-    eta: float | None = Field(description="Seconds until it is ready, as far as is known.")
+    eta: float | None = Field(
+        description="Seconds until it is ready, from the speed this site was measured at."
+    )
+    queue: QueuePlace | None = Field(
+        description="Its place while nobody has taken it up; null once it is its turn."
+    )
+    converting_again: float | None = Field(
+        description="0…1 while new renditions are made; those that are there are shown meanwhile."
+    )
     error: Problem | None
     created_at: str
     duration: float | None
@@ -86,11 +113,29 @@ class VideoOut(BaseModel):
     size: int = Field(description="Bytes of the original.")
     thumbnail_url: str | None
     poster_url: str | None = Field(description="The large picture, up to 1280 pixels wide.")
+    images: list[ImageOut] = Field(
+        description="The same picture in all its sizes and formats, for a `srcset`."
+    )
+    placeholder: str | None = Field(
+        description="A tiny blurred picture as a `data:` address, to be shown until the real one."
+    )
     preview_url: str | None
     storyboard_url: str | None
     renditions: list[VideoRow]
     audio: list[AudioRow]
     subtitles: list[SubtitleRow]
+
+
+class AttemptsOut(BaseModel):
+    """A task of a film that did not go well at once, for administrators."""
+
+    task: int
+    kind: str = Field(description="plan, chunk, row, poster, text or story: the stage.")
+    chunk: int | None = Field(description="Which chunk, counted from 0; null for other kinds.")
+    attempts: int
+    state: str = Field(description="waiting, done or failed.")
+    worker: str | None = Field(description="Who had it last: host and process.")
+    log: str | None = Field(description="The last lines of the last attempt that failed.")
 
 
 class LegacyVideoOut(BaseModel):
@@ -156,6 +201,24 @@ class SubtitleForm(BaseModel):
     file: str = Field(json_schema_extra={"format": "binary"})
     language: str = Field(examples=["en"])
     label: str | None = Field(default=None, max_length=LABEL_LENGTH, examples=["English"])
+
+
+class UploadOut(BaseModel):
+    """An upload that comes in pieces."""
+
+    id: str
+    url: str = Field(description="Where tus goes on with it.")
+    filename: str
+    title: str
+    description: str
+    category: str
+    is_global: bool
+    length: int = Field(description="Bytes that the film has.")
+    offset: int = Field(description="Bytes that are here.")
+    created_at: str
+    expires_at: str = Field(description="It is forgotten then, unless more comes.")
+    finished_at: str | None
+    video_id: int | None = Field(description="The film that it has become.")
 
 
 class VideoDetails(BaseModel):

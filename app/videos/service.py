@@ -12,23 +12,31 @@ from app.errors import NotSignedIn
 from app.storage import Incoming, storage
 from app.videos.locking import lock_tasks
 from app.videos.models import Video
-from app.videos.names import new_film
+from app.videos.names import ORIGINAL, new_film
 from app.videos.schemas import VideoChange, VideoDetails
 from app.videos.work import begin
 
 
 def take_in(
-    received: Incoming, size: int, owner_id: int, details: VideoDetails, *, is_global: bool = False
+    received: Incoming,
+    size: int,
+    owner_id: int,
+    details: VideoDetails,
+    *,
+    is_global: bool = False,
+    film: str | None = None,
 ) -> Video:
     """Make received bytes a film and announce its planning after the commit. Flushes.
 
-    Raises NotSignedIn where the account was shut or deleted while they came in.
+    `film` names its folder, and may hold the bytes already. Raises NotSignedIn where the account
+    was shut or deleted while they came in.
     """
     owner = db.session.get(User, owner_id)
     if owner is None or not owner.is_active:
         raise NotSignedIn("Your account is no longer open.")
-    film = new_film()
-    received.keep(film)
+    film = film or new_film()
+    if storage().entry(film, ORIGINAL) is None:
+        received.keep(film)
     return _add(film, size, owner_id, details, is_global)
 
 

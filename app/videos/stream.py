@@ -21,6 +21,8 @@ _TYPES = {
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
     ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
     ".vtt": "text/vtt",
 }
 
@@ -35,6 +37,12 @@ def master(grant: str, grid: int) -> Response:
 def media(grant: str, grid: int, row: str) -> Response:
     """A row's playlist."""
     return playlist_answer(playback.media(grant, grid, row))
+
+
+@stream.get("/<int:grid>/<row>/iframes.m3u8")
+def key_frames(grant: str, grid: int, row: str) -> Response:
+    """The playlist of a row's key frames, for seeking."""
+    return playlist_answer(playback.key_frames(grant, grid, row))
 
 
 @stream.get("/<int:grid>/<row>/<name>")

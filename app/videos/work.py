@@ -14,8 +14,16 @@ from app.observability import request_id
 from app.storage import storage
 from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
 from app.videos.locking import lock_tasks
-from app.videos.models import Grid, Status, Task, TaskKind, TaskState, Video
-from app.videos.names import ORIGINAL
+from app.videos.models import Grid, GridRole, Status, Task, TaskKind, TaskState, Video
+from app.videos.names import ORIGINAL, grid_folder
+
+NO_ERROR = {
+    "error_code": None,
+    "error_stage": None,
+    "error_message": None,
+    "error_hint": None,
+}
+"""Nothing is wrong with a film any more."""
 
 
 def begin(video_id: int) -> None:
@@ -40,19 +48,67 @@ def stop_tasks(video_id: int) -> None:
     )
 
 
-def forget_grid(video_id: int) -> None:
-    """Remove the film's grid and all its tasks, in the current transaction."""
+def forget_grids(video_id: int) -> None:
+    """Remove the film's grids and all its tasks, in the current transaction."""
     db.session.execute(delete(Grid).where(Grid.video_id == video_id))
     db.session.execute(delete(Task).where(Task.video_id == video_id))
+
+
+def forget_next(video_id: int, film: str) -> bool:
+    """Give up the grid that was to take over, in the current transaction; was there one to come?
+
+    Its files go after the commit.
+    """
+    coming = db.session.scalar(
+        select(Grid.id).where(Grid.video_id == video_id, Grid.role == GridRole.NEXT)
+    )
+    planned = update_rows(
+        delete(Task).where(
+            Task.video_id == video_id,
+            Task.kind == TaskKind.PLAN,
+            Task.state == TaskState.WAITING,
+        )
+    )
+    if coming is not None:
+        db.session.execute(delete(Grid).where(Grid.id == coming))
+        files = storage()
+        after_commit(lambda: files.delete(film, grid_folder(coming)))
+    return coming is not None or planned > 0
+
+
+def convert_again(video: Video) -> None:
+    """Make the film's renditions anew, with today's settings; what is there is shown meanwhile.
+
+    Raises Conflict `not_ready`, `converting_again`, `original_gone`.
+    """
+    lock_tasks(video.id)
+    _require_original(video)
+    changed = update_rows(
+        update(Video)
+        .where(Video.id == video.id, Video.status == Status.READY)
+        .values(may_copy=True, **NO_ERROR)
+    )
+    if not changed:
+        raise Conflict("This film is not ready yet.", code="not_ready")
+    coming = select(Grid.id).where(Grid.video_id == video.id, Grid.role == GridRole.NEXT)
+    planned = select(Task.id).where(
+        Task.video_id == video.id, Task.kind == TaskKind.PLAN, Task.state == TaskState.WAITING
+    )
+    if db.session.scalar(coming) or db.session.scalar(planned):
+        raise Conflict("This film is being converted again already.", code="converting_again")
+    begin(video.id)
 
 
 def cancel(video: Video) -> None:
     """Stop converting the film and free what the conversion has made; the original stays.
 
-    Raises Conflict `not_converting`.
+    Of a film that is converted again, only what was to take over goes. Raises Conflict
+    `not_converting`.
     """
     film = video.film
     lock_tasks(video.id)
+    if video.status == Status.READY and forget_next(video.id, film):
+        return
     changed = update_rows(
         update(Video)
         .where(Video.id == video.id, Video.status == Status.PROCESSING)
@@ -60,13 +116,14 @@ def cancel(video: Video) -> None:
             status=Status.CANCELLED,
             playable=False,
             playable_at=None,
+            ready_at=None,
             has_images=False,
             has_storyboard=False,
         )
     )
     if not changed:
         raise Conflict("This film is not being converted.", code="not_converting")
-    forget_grid(video.id)
+    forget_grids(video.id)
     files = storage()
     after_commit(lambda: files.keep_only(film, ORIGINAL))
 
@@ -76,21 +133,16 @@ def retry(video: Video) -> None:
 
     Raises Conflict `not_stopped`, or `original_gone` where the file could not be kept.
     """
+    if video.status == Status.READY and video.error_code is not None:
+        return convert_again(video)
     lock_tasks(video.id)
-    if not storage().path(video.film, ORIGINAL).exists():
-        raise Conflict(
-            "The file of this film is gone, since it cannot be converted. Upload it again.",
-            code="original_gone",
-        )
+    _require_original(video)
     changed = update_rows(
         update(Video)
         .where(Video.id == video.id, Video.status.in_([Status.FAILED, Status.CANCELLED]))
         .values(
             status=Status.PROCESSING,
-            error_code=None,
-            error_stage=None,
-            error_message=None,
-            error_hint=None,
+            **NO_ERROR,
             has_images=_is_done(video.id, TaskKind.POSTER),
         )
     )
@@ -102,7 +154,7 @@ def retry(video: Video) -> None:
         .order_by(Task.tier, Task.position, Task.id)
     ).all()
     if not reopened:
-        forget_grid(video.id)
+        forget_grids(video.id)
         return begin(video.id)
     update_rows(
         update(Task)
@@ -118,6 +170,14 @@ def retry(video: Video) -> None:
         )
     )
     return _announce(reopened[0])
+
+
+def _require_original(video: Video) -> None:
+    if not storage().path(video.film, ORIGINAL).exists():
+        raise Conflict(
+            "The file of this film is gone, since it cannot be converted. Upload it again.",
+            code="original_gone",
+        )
 
 
 def _is_done(video_id: int, kind: TaskKind) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -33,6 +34,17 @@ def add_people(site: Site) -> str:
     link = re.search(r"http://[^/]+(/verify/\S+)", site.mail(WAITING, "confirm"))
     assert link
     return link[1]
+
+
+def add_broken_film(site: Site, folder: Path) -> None:
+    """Bring in a file that only begins like a film, and wait until its conversion has failed."""
+    path = folder / "holiday.mp4"
+    path.write_bytes(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(9000))
+    site.flask("videos", "import", str(path), "--title", "Holiday by the sea")
+    deadline = time.monotonic() + 60
+    while "failed" not in site.flask("videos", "list"):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def sign_in(chromium: Browser, site: Site, email: str, folder: Path) -> Path:

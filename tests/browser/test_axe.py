@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Site
-from tests.browser.people import ADMIN, DEMO, add_people, fill_account, sign_in
+from tests.browser.people import ADMIN, DEMO, add_broken_film, add_people, fill_account, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -23,12 +23,13 @@ SIZES = ((1280, 800), (360, 740))
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_axe_finds_nothing(chromium: Browser, site: Site, tmp_path: Path) -> None:
     confirm = add_people(site)
+    add_broken_film(site, tmp_path)
     cookies = {email: sign_in(chromium, site, email, tmp_path) for email in (ADMIN, DEMO)}
     fill_account(chromium, site, sign_in(chromium, site, DEMO, tmp_path))
     pages: dict[str | None, list[str]] = {
         None: ["/", "/login", "/register", "/forgot-password", confirm, "/verify/nobody/nothing"],
         DEMO: ["/browse", "/videos/1", "/my-videos", "/upload", "/account", "/videos/99"],
-        ADMIN: ["/admin/users", "/admin/users?q=nobody"],
+        ADMIN: ["/admin/users", "/admin/users?q=nobody", "/admin/videos"],
     }
     found: list[str] = []
     for (width, height), scheme, (person, paths) in product(

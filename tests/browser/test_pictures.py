@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Site
-from tests.browser.people import ADMIN, DEMO, add_people, fill_account, sign_in
+from tests.browser.people import ADMIN, DEMO, add_broken_film, add_people, fill_account, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -38,6 +38,7 @@ SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 def test_pictures(chromium: Browser, site: Site, tmp_path: Path) -> None:
     fill_catalogue(site)
     confirm = add_people(site)
+    add_broken_film(site, tmp_path)
     cookies = {email: sign_in(chromium, site, email, tmp_path) for email in (ADMIN, DEMO)}
     fill_account(chromium, site, sign_in(chromium, site, DEMO, tmp_path))
     pages: dict[str | None, dict[str, str]] = {
@@ -49,7 +50,7 @@ def test_pictures(chromium: Browser, site: Site, tmp_path: Path) -> None:
             "verify": confirm,
             "link-problem": "/verify/nobody/nothing",
         },
-        ADMIN: {"admin-users": "/admin/users"},
+        ADMIN: {"admin-users": "/admin/users", "admin-videos": "/admin/videos"},
         DEMO: {
             "browse": "/browse",
             "film": "/videos/1",

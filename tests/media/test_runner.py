@@ -80,7 +80,7 @@ def test_blocked_on_its_input_it_is_killed(binary: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
         run(
             [binary, "-i", f"file:{pipe}", "-f", "null", "-"], limits=Limits(), wall_seconds=60,
-            stall_seconds=1, stop=never,
+            stall_seconds=1, stop=never, reads=[pipe],
         )  # fmt: skip
     assert (caught.value.code, caught.value.permanent) == ("hung", False)
     assert time.monotonic() - began < 5
@@ -150,9 +150,10 @@ def test_secrets_of_the_environment_stay_out(
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "not for ffmpeg")
     script = tmp_path / "show"
-    script.write_text(f"#!{sys.executable}\nimport os, sys\nsys.stderr.write(repr(os.environ))\n")
-    script.chmod(0o755)
-    finished = run([str(script)], limits=Limits(), wall_seconds=30, stall_seconds=30, stop=never)
+    script.write_text("import os, sys\nsys.stderr.write(repr(os.environ))\n")
+    finished = run(
+        ["show"], door=script, limits=Limits(), wall_seconds=30, stall_seconds=30, stop=never
+    )
     assert "PATH" in finished.stderr_tail
     assert "not for ffmpeg" not in finished.stderr_tail
 

@@ -195,7 +195,7 @@ def test_a_damaged_file_of_the_grid_is_made_again(
 
 
 def test_one_rung_of_a_chunk_is_made_again_by_itself(empty: Site, work: Work) -> None:
-    empty.upload(made_film(14, "640x360", "libvpx").read_bytes())
+    empty.upload(made_film(14, "640x360", "mpeg4").read_bytes())
     work()
     before = empty.hashes()
     with empty.app.app_context():
@@ -492,7 +492,7 @@ def test_a_cell_filled_during_the_audit_is_no_finding(
 def test_files_whose_rows_were_never_committed_are_orphans(
     empty: Site, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    empty.upload(made_film(14, "320x180", "libvpx").read_bytes())
+    empty.upload(made_film(14, "320x180", "mpeg4").read_bytes())
     with empty.app.app_context():
         (plan,) = db.session.scalars(select(Task.id))
         run_in_child(lambda: run_task(plan))
@@ -527,7 +527,7 @@ def test_mending_waits_for_who_is_publishing(
     empty: Site, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(audit, "ORPHAN_SECONDS", 0)
-    empty.upload(made_film(14, "320x180", "libvpx").read_bytes())
+    empty.upload(made_film(14, "320x180", "mpeg4").read_bytes())
     renamed = tmp_path / "renamed"
 
     def hesitate(_video_id: int) -> None:
@@ -566,7 +566,7 @@ def test_rows_whose_files_were_lost_are_filled_again(
     empty: Site, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a power cut of a disk that had promised to have written."""
-    empty.upload(made_film(14, "320x180", "libvpx").read_bytes())
+    empty.upload(made_film(14, "320x180", "mpeg4").read_bytes())
     with empty.app.app_context():
         (plan,) = db.session.scalars(select(Task.id))
         run_in_child(lambda: run_task(plan))

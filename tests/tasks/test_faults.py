@@ -51,7 +51,7 @@ def status(client: FlaskClient, video_id: int) -> str:
 
 def upload_long(client: FlaskClient) -> int:
     """A film whose conversion takes long enough to disturb it."""
-    film = made_film(60, "640x360", "libvpx", 30)
+    film = made_film(60, "640x360", "mpeg4", 30)
     answer = client.post("/api/local-videos/", **multipart(film.read_bytes()))
     assert answer.status_code == 201
     return int(answer.json["id"])

@@ -25,7 +25,7 @@ from .test_faults import wait_for
 def test_the_same_jobs_ten_times_among_four_workers_fill_each_cell_once(
     app: APIFlask, signed_in: FlaskClient, tmp_path: Path
 ) -> None:
-    film = made_film(20, "640x360", "libvpx").read_bytes()
+    film = made_film(20, "640x360", "mpeg4").read_bytes()
     video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
     with app.app_context():
         (plan,) = db.session.scalars(db.select(Task.id))

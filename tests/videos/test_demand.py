@@ -26,7 +26,7 @@ def begun(
 ) -> tuple[int, str]:
     """A film of which only the first picture and the sound are there: its id and its stream."""
     monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
-    film = made_film(25, "640x360", "libvpx").read_bytes()
+    film = made_film(25, "640x360", "mpeg4").read_bytes()
     video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
     with app.app_context():
         run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))

@@ -21,7 +21,7 @@ from .test_streams import status
 Work = Callable[[], None]
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libvpx"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_a_ready_film_has_a_storyboard_and_a_preview(
     app: APIFlask, signed_in: FlaskClient, work: Work, codec: str
 ) -> None:

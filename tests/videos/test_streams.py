@@ -41,7 +41,7 @@ def addresses(stranger: FlaskClient, root: str) -> Iterator[str]:
     rows |= {line.split('URI="')[1].split('"')[0] for line in master.splitlines() if "URI=" in line}
     for row in sorted(rows):
         yield f"{root}{row}"
-        folder = row.removesuffix("index.m3u8")
+        folder = row[: row.rindex("/") + 1]
         for line in stranger.get(f"{root}{row}").text.splitlines():
             if line.startswith("#EXT-X-MAP"):
                 yield f"{root}{folder}{line.split(chr(34))[1]}"
@@ -49,7 +49,8 @@ def addresses(stranger: FlaskClient, root: str) -> Iterator[str]:
                 yield f"{root}{folder}{line}"
     grant = root.split("/")[2]
     yield f"/stream/{grant}/images/poster.jpg"
-    yield f"/stream/{grant}/images/thumb.jpg"
+    for name in ("thumb.jpg", "480.webp", "480.avif"):
+        yield f"/stream/{grant}/images/{name}"
 
 
 def status(client: FlaskClient, address: str) -> int:
@@ -177,7 +178,7 @@ def test_a_segment_that_is_not_there_yet_is_wanted(
     from app.videos import playback
 
     monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
-    film = made_film(20, "320x180", "libvpx")
+    film = made_film(20, "320x180", "mpeg4")
     video_id = signed_in.post("/api/local-videos/", **multipart(film.read_bytes())).json["id"]
     work()
     root = base(signed_in, video_id)

@@ -1,0 +1,300 @@
+"""Appending to an upload: one request at a time, and what came stays, whatever becomes of it.
+
+A claim is one conditional UPDATE that sets a lease, by the database's clock, and raises the fence.
+It is renewed while bytes come, and always before bytes are written when it may have run out: who
+lost it writes nothing more. A connection that went silent keeps its upload for LEASE_SECONDS.
+Between its short transactions a writer holds no database session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Update, delete, select, update
+from sqlalchemy.exc import OperationalError
+
+from app.auth.models import User
+from app.database import db, epoch_now, now, update_rows
+from app.errors import Conflict, DomainError, NotSignedIn
+from app.storage import Incoming, storage
+from app.videos import policy, service
+from app.videos.intake import Intake, Interrupted, NotAFilm, Readable
+from app.videos.models import Upload
+from app.videos.resumable import expiry, offset_of
+from app.videos.room import NoRoom, TooLarge, require_disk
+from app.videos.schemas import VideoDetails
+
+LEASE_SECONDS = 8
+"""Less than the nine seconds over which tus clients spread their tries by default."""
+
+RENEW_SECONDS = 2.0
+
+BLOCK_BYTES = 2**16
+
+
+class Locked(DomainError):
+    """Another request writes to this upload."""
+
+    status = 423
+    code = "upload_busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This upload is being written to by another request. Try again in a moment.",
+            headers={"Retry-After": "2"},
+        )
+
+
+class ChecksumMismatch(DomainError):
+    """The bytes are not those that the checksum was made of; none of them counts."""
+
+    status = 460
+    code = "checksum_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("These bytes were changed on their way. Send them again.")
+
+
+class Digest(Protocol):
+    """A hash of hashlib."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """The hash of all of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A hash that begins empty, and what it must be in the end."""
+
+    digest: Digest
+    wanted: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request brings; `length` is what it says of itself, None where it does not."""
+
+    stream: Readable
+    length: int | None
+    checksum: Checksum | None = None
+
+
+@dataclass(slots=True)
+class _Claim:
+    """The right to write, of one request. `renew_at` is in this process's monotonic seconds."""
+
+    upload_id: int
+    name: str
+    length: int
+    fence: int
+    renew_at: float
+
+
+def append(upload: Upload, offset: int, body: Body) -> None:
+    """Write the body behind what is there; the last byte makes it a film. Commits.
+
+    Raises Locked, Conflict `wrong_offset`, TooLarge, NotAFilm (the upload is gone then),
+    ChecksumMismatch, NoRoom, Interrupted. Whatever is raised, the bytes that are there count.
+    """
+    if upload.finished_at is not None or offset_of(upload) == upload.length:
+        settle(upload)
+        if offset != upload.length:
+            raise _wrong_offset(upload.length)
+        if body.stream.read(1):
+            raise _too_long()
+        return
+    with _claimed(upload) as (mine, intake):
+        if offset != intake.size:
+            raise _wrong_offset(intake.size)
+        if body.length is not None and body.length > mine.length - offset:
+            raise _too_long()
+        _receive(mine, intake, body)
+        if intake.size == mine.length:
+            _finish(mine, intake)
+
+
+def settle(upload: Upload) -> None:
+    """Finish an upload of which every byte is there, since whoever brought the last one died.
+
+    Nothing is done for others. Raises Locked while it is being finished. Commits.
+    """
+    if upload.finished_at is not None or offset_of(upload) != upload.length:
+        return
+    with _claimed(upload) as (mine, intake):
+        _finish(mine, intake)
+
+
+def settle_all() -> None:
+    """Finish all uploads of which every byte is there. Commits."""
+    waiting = db.session.scalars(
+        select(Upload)
+        .join(User, User.id == Upload.owner_id)
+        .where(
+            Upload.finished_at.is_(None),
+            Upload.lease_until < epoch_now(),
+            User.disabled_at.is_(None),
+        )
+    ).all()
+    for upload in [one for one in waiting if offset_of(one) == one.length]:
+        with contextlib.suppress(DomainError):
+            settle(upload)
+    db.session.rollback()
+
+
+@contextlib.contextmanager
+def _claimed(upload: Upload) -> Iterator[tuple[_Claim, Intake]]:
+    """The right to write to the upload, and its file, until the block ends."""
+    mine = _claim(upload)
+    size = None
+    try:
+        with contextlib.closing(storage().receive(mine.name)) as incoming:
+            try:
+                yield mine, Intake(incoming, require_disk)
+            except NotAFilm:
+                _give_up(mine, incoming)
+                raise
+            finally:
+                size = incoming.size
+    except OSError as error:
+        raise NoRoom from error
+    finally:
+        _release(mine, size)
+
+
+def _claim(upload: Upload) -> _Claim:
+    renew_at = time.monotonic() + RENEW_SECONDS
+    upload_id, name, length = upload.id, upload.name, upload.length
+    moment = epoch_now()
+    taken = update_rows(
+        update(Upload)
+        .where(Upload.id == upload_id, Upload.finished_at.is_(None), Upload.lease_until < moment)
+        .values(fence=Upload.fence + 1, lease_until=moment + LEASE_SECONDS, expires_at=expiry())
+    )
+    if not taken:
+        db.session.rollback()
+        raise Locked
+    fence = db.session.scalar(select(Upload.fence).where(Upload.id == upload_id))
+    db.session.commit()
+    return _Claim(upload_id, name, length, fence or 0, renew_at)
+
+
+def _receive(mine: _Claim, intake: Intake, body: Body) -> None:
+    """Write the body's bytes; with a checksum, or when there are too many, all of them or none."""
+    start, checksum = intake.size, body.checksum
+    left = mine.length - start
+    if checksum is not None:
+        intake.incoming.hold_back()
+    try:
+        while left and (block := body.stream.read(min(BLOCK_BYTES, left))):
+            _renew(mine, intake.size if checksum is None else start)
+            intake.write(block)
+            left -= len(block)
+            if checksum is not None:
+                checksum.digest.update(block)
+        if body.length is not None and intake.size - start < body.length:
+            raise Interrupted
+        if checksum is not None:
+            if not hmac.compare_digest(checksum.digest.digest(), checksum.wanted):
+                raise ChecksumMismatch
+            _renew(mine, start, at_once=True)
+        if body.length is None and not left and body.stream.read(1):
+            raise _too_long()
+    except Exception as error:
+        if checksum is not None or isinstance(error, TooLarge):
+            _renew(mine, start, at_once=True)  # who lost the claim must not cut another's file
+            intake.incoming.rewind(start)
+        raise
+    intake.incoming.accept()
+
+
+def _renew(mine: _Claim, size: int, *, at_once: bool = False) -> None:
+    """Prolong the lease when it is time. Raises Locked. Commits."""
+    moment = time.monotonic()
+    if moment < mine.renew_at and not at_once:
+        return
+    kept = update_rows(
+        _still_mine(mine).values(
+            lease_until=epoch_now() + LEASE_SECONDS, received=size, expires_at=expiry()
+        )
+    )
+    db.session.commit()
+    if not kept:
+        raise Locked
+    mine.renew_at = moment + RENEW_SECONDS
+
+
+def _finish(mine: _Claim, intake: Intake) -> None:
+    """Make the bytes a film. Raises NotAFilm, NoRoom, Locked. Commits."""
+    if intake.size == mine.length:  # else the film's folder holds the bytes already
+        intake.finish()
+    if not update_rows(_still_mine(mine).values(lease_until=Upload.lease_until)):
+        raise Locked
+    upload = db.session.get_one(Upload, mine.upload_id)
+    owner = db.session.get(User, upload.owner_id)
+    if owner is None:
+        raise NotSignedIn("Your account is no longer open.")
+    video = service.take_in(
+        intake.incoming,
+        mine.length,
+        owner.id,
+        VideoDetails(title=upload.title, description=upload.description, category=upload.category),
+        is_global=upload.is_global and policy.may_fill_catalogue(owner),
+        film=mine.name,
+    )
+    upload.video_id, upload.finished_at, upload.expires_at = video.id, now(), expiry()
+    upload.received, upload.lease_until = mine.length, 0.0
+    db.session.commit()
+    storage().drop_received(mine.name)
+
+
+def _give_up(mine: _Claim, incoming: Incoming) -> None:
+    """Remove row and bytes: nothing can become of them. Commits."""
+    gone = update_rows(
+        delete(Upload).where(Upload.id == mine.upload_id, Upload.fence == mine.fence)
+    )
+    db.session.commit()
+    if gone:
+        incoming.discard()
+
+
+def _release(mine: _Claim, size: int | None) -> None:
+    """Let others write, and note how far it is. Commits.
+
+    Where the database is away, the lease ends by itself.
+    """
+    values = {} if size is None else {"received": size}
+    try:
+        db.session.rollback()
+        update_rows(
+            _still_mine(mine)
+            .where(Upload.finished_at.is_(None))
+            .values(lease_until=0.0, expires_at=expiry(), **values)
+        )
+        db.session.commit()
+    except OperationalError:
+        db.session.rollback()
+
+
+def _still_mine(mine: _Claim) -> Update:
+    return update(Upload).where(Upload.id == mine.upload_id, Upload.fence == mine.fence)
+
+
+def _wrong_offset(offset: int) -> Conflict:
+    return Conflict(
+        f"The upload is at byte {offset}. Ask where it is, and go on from there.",
+        code="wrong_offset",
+    )
+
+
+def _too_long() -> TooLarge:
+    return TooLarge("There are more bytes than the upload has room for.", code="too_long")
