@@ -60,6 +60,7 @@ PACKAGES = (
         copyright="Copyright (c) 2021 Mux, Inc.",
     ),
     Package("media-tracks", files=("*.js",), copyright="Copyright (c) 2024 Mux, Inc."),
+    Package("tus-js-client", files=("tus.min.js",)),
 )
 
 ADDRESSES = {

@@ -39,6 +39,9 @@ def test_captions_chapters_and_pictures_on_the_time_line(
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/browse")
+    picture = page.locator(".card picture img").first
+    until(page, lambda: ".avif?" in picture.evaluate("i => i.naturalWidth && i.currentSrc || ''"))
+    until(page, lambda: page.locator(".card .placeholder").first.evaluate("i => i.naturalWidth"))
     page.goto(f"{site.url}/watch/1")
     video = page.locator("video")
     expect(page.locator("[data-player]")).to_have_attribute("data-state", "playing")

@@ -1,7 +1,7 @@
 // Films that are being converted, kept up to date: state in words, bar, picture, Watch button, grid.
 import { here } from "./address.js";
 import { drawGrid } from "./grid.js";
-import { left, percent } from "./words.js";
+import { foreseen, percent } from "./words.js";
 
 const EVERY_MS = 2000;
 const SLOWEST_MS = 15000;
@@ -34,7 +34,7 @@ export function followVideo(id, changed, { grid = false } = {}) {
         grid ? read(`/api/videos/${id}/grid/`).catch(() => null) : null,
       ]);
       if (over) return;
-      const print = `${video.status} ${video.progress} ${video.playable} ${video.thumbnail_url}`;
+      const print = `${video.status} ${video.progress} ${video.playable} ${video.thumbnail_url} ${video.queue?.place}`;
       wait = print === seen ? Math.min(wait * 1.5, SLOWEST_MS) : EVERY_MS;
       seen = print;
       changed(video, picture);
@@ -82,7 +82,8 @@ export function showVideo(element, video, grid) {
   const badge = find("data-badge");
   if (badge) {
     badge.className = `badge badge-${video.status}`;
-    badge.textContent = busy ? `converting ${percent(video.progress)}` : (STATES[video.status] ?? "");
+    const work = video.queue && !video.progress ? "waiting" : `converting ${percent(video.progress)}`;
+    badge.textContent = busy ? work : (STATES[video.status] ?? "");
     badge.hidden = video.status === "ready";
   }
   const bar = find("data-bar");
@@ -92,7 +93,7 @@ export function showVideo(element, video, grid) {
   }
   const rest = find("data-left");
   if (rest) {
-    rest.textContent = busy && video.eta != null ? left(video.eta) : "";
+    rest.textContent = busy ? foreseen(video) : "";
     rest.hidden = !rest.textContent;
   }
   showPicture(find("data-picture"), video.thumbnail_url);

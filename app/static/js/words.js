@@ -32,11 +32,20 @@ export function percent(share) {
 export function left(seconds) {
   if (!Number.isFinite(seconds) || seconds < 0) return "";
   if (seconds < 10) return "a few seconds left";
-  if (seconds < 60) return `about ${Math.round(seconds / 10) * 10} seconds left`;
-  const minutes = Math.round(seconds / 60);
+  if (seconds < 55) return `about ${Math.round(seconds / 10) * 10} seconds left`;
+  const minutes = Math.max(1, Math.round(seconds / 60));
   if (minutes < 60) return `about ${minutes} ${minutes === 1 ? "minute" : "minutes"} left`;
   const hours = Math.round(minutes / 30) / 2;
   return `about ${hours} ${hours === 1 ? "hour" : "hours"} left`;
+}
+
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
+const ORDINALS = new Intl.PluralRules("en", { type: "ordinal" });
+
+/** What is known of a film's turn and end → "3rd in the queue · about 4 minutes left". */
+export function foreseen({ queue, eta }) {
+  const place = queue ? `${queue.place}${ENDINGS[ORDINALS.select(queue.place)]} in the queue` : "";
+  return [place, eta == null ? "" : left(eta)].filter(Boolean).join(" · ");
 }
 
 /** "my_holiday-2024.final.mp4" → "my holiday 2024 final". */
