@@ -20,11 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import db
 from app.extensions import redis_client
+from app.media import landlock
+from app.media.apart import probe_apart
 from app.media.binary import ffmpeg_binary
-from app.media.cells import fill_chunk
+from app.media.cells import fill_chunk, fill_row
 from app.media.errors import MediaError
 from app.media.plan import PlanOptions, make_plan
-from app.media.probe import probe
 from app.storage import storage
 from app.tasks.queue import VIDEOS, queue
 
@@ -132,15 +133,28 @@ def _ffmpeg() -> str:
     return "converts"
 
 
+def _cage() -> str:
+    """What ffmpeg is held by: the limits are everywhere, Landlock is where the kernel has it."""
+    limits = "limits on CPU, memory, file size and open files"
+    if landlock.abi() == 0:
+        return f"{limits} only: this kernel has no Landlock, so a film's converter can read files"
+    return f"Landlock ABI {landlock.abi()}, {limits}"
+
+
 def _convert_clip(folder: Path) -> None:
     ffmpeg = ffmpeg_binary(current_app.config["FFMPEG_BINARY"] or None)
     clip, place = folder / "clip.mp4", folder / "place"
-    make = "-nostdin -v error -f lavfi -i testsrc2=s=640x360:r=25:d=2 -c:v libx264 -pix_fmt yuv420p"
+    make = (
+        "-nostdin -v error -f lavfi -i testsrc2=s=640x360:r=25:d=2 -f lavfi -i sine=d=2 "
+        "-c:v libx264 -pix_fmt yuv420p -c:a aac"
+    )
     subprocess.run([ffmpeg, *make.split(), str(clip)], check=True, timeout=60)  # noqa: S603 - ours
     place.mkdir()
-    plan = make_plan(probe(clip), PlanOptions(copy=False))
+    plan = make_plan(probe_apart(clip, stop=lambda: False), PlanOptions(copy=False))
     rows = [row.name for row in plan.video]
     fill_chunk(clip, plan, 0, rows, place, ffmpeg=ffmpeg, stop=lambda: False)
+    for row in plan.audio:
+        list(fill_row(clip, plan, row.name, place, ffmpeg=ffmpeg, stop=lambda: False))
 
 
 CHECKS: dict[str, Callable[[], str]] = {
@@ -150,4 +164,5 @@ CHECKS: dict[str, Callable[[], str]] = {
     "storage": _storage,
     "mail": _mail,
     "ffmpeg": _ffmpeg,
+    "cage": _cage,
 }

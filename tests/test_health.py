@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from app.auth.models import OutgoingMail
 from app.database import db
+from app.media import landlock
 from app.observability import JsonFormatter, TextFormatter, request_id, without_secrets
 from tests.conftest import PASSWORD
 
@@ -47,6 +48,20 @@ def test_doctor_says_what_to_mend(app: APIFlask, runner: FlaskCliRunner) -> None
     assert "db upgrade" in found["database"]["detail"]
     app.config["FFMPEG_BINARY"] = "/nowhere/ffmpeg"
     assert "BAD  ffmpeg" in runner.invoke(args=["doctor"]).output
+
+
+def test_doctor_names_the_cage(
+    app: APIFlask, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "FFMPEG_BINARY", "/nowhere/ffmpeg")  # it is not the matter
+
+    def cage() -> str:
+        return str(json.loads(runner.invoke(args=["doctor", "--json"]).output)["cage"]["detail"])
+
+    known = landlock.abi()
+    assert cage().startswith(f"Landlock ABI {known}, limits on CPU, memory" if known else "limits")
+    monkeypatch.setattr(landlock, "abi", lambda: 0)
+    assert "this kernel has no Landlock" in cage()
 
 
 def test_an_id_goes_from_request_to_log_and_answer(

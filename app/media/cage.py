@@ -31,6 +31,7 @@ def input_options() -> dict[str, str | None]:
         "format_whitelist": FORMATS,
         "max_streams": str(MAX_STREAMS),
         "max_pixels": str(MAX_PIXELS),
+        "max_alloc": str(MAX_ALLOC),
         "probesize": str(PROBE_BYTES),
         "analyzeduration": str(ANALYZE_MICROSECONDS),
     }
@@ -45,4 +46,5 @@ def open_options() -> dict[str, str]:
     """The same for libavformat when a file is probed."""
     options = {name: value for name, value in input_options().items() if value is not None}
     options["max_pixels"] = str(MAX_SIDE * MAX_SIDE)  # larger ones get a name, not a riddle
+    del options["max_alloc"]  # it is the program's; the prober's memory is bounded as a whole
     return options

@@ -1,10 +1,10 @@
 """The cage's inner door: sets limits on itself, then becomes the program it was given.
 
 Run as ``python -I -S launch.py LIMITS -- PROGRAM ARGUMENT…`` where LIMITS is a JSON object with
-``parent`` (the process id that must still be the parent), ``nice``, and ``cpu`` (seconds),
-``memory`` (bytes of address space), ``file`` (bytes of one file) and ``files`` (open files).
-It is a script of the standard library alone, so that it starts in a few milliseconds and no
-Python code runs between fork and exec of a threaded parent.
+``parent`` (the process id that must still be the parent), ``nice``, ``cpu`` (seconds), ``memory``
+(bytes of address space), ``file`` (bytes of one file), ``files`` (open files) and ``landlock`` (the
+descriptor of a ruleset, or null). It is a script of the standard library alone, so that it starts
+in a few milliseconds and no Python code runs between fork and exec of a threaded parent.
 """
 
 import ctypes
@@ -15,14 +15,26 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_NO_NEW_PRIVS = 38
+LANDLOCK_RESTRICT_SELF = 446
 
 
 def main(arguments: list[str]) -> None:
-    """Apply the limits and replace this process; exits 125 if the parent is already gone."""
-    limits = json.loads(arguments[0])
+    """Enter the cage and replace this process."""
     program = arguments[arguments.index("--") + 1 :]
+    enter(arguments[0])
+    os.execv(program[0], program)  # noqa: S606 - no shell is the purpose
+
+
+def enter(text: str) -> None:
+    """Put this process under the limits in a JSON text, for good.
+
+    Exits with 125 if the parent is already gone, with 126 if the kernel refuses the ruleset.
+    """
+    limits = json.loads(text)
+    system = ctypes.CDLL(None)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        system.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != limits["parent"]:
             sys.exit(125)
     for name, value in (
@@ -36,7 +48,11 @@ def main(arguments: list[str]) -> None:
         wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (wanted, wanted))
     os.nice(limits["nice"])
-    os.execv(program[0], program)  # noqa: S606 - no shell is the purpose
+    if limits["landlock"] is not None:
+        system.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if system.syscall(LANDLOCK_RESTRICT_SELF, limits["landlock"], 0) != 0:
+            sys.exit(126)
+        os.close(limits["landlock"])
 
 
 if __name__ == "__main__":

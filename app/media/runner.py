@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from app.media import landlock
 from app.media.errors import MediaError, Stopped
 
 LAUNCHER: Final = Path(__file__).with_name("launch.py")
@@ -61,10 +62,17 @@ def run(
     wall_seconds: float,
     stall_seconds: float,
     stop: Callable[[], bool],
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
     stdout: Callable[[bytes], None] | None = None,
     stage: str = "video",
+    door: Path = LAUNCHER,
 ) -> Finished:
     """Run ``argv`` (an ffmpeg command) to its end; ``stdout`` is handed its bytes as they come.
+
+    Where the kernel has Landlock it can read the files in ``reads`` and its own libraries, write
+    below the folders in ``writes``, and reach nothing else. ``door`` is the script that enters the
+    cage: the launcher, which becomes ``argv``, or another that does its work in there itself.
 
     Raises Stopped, or MediaError ``hung`` when the wall clock or the stall watch ran out. A
     non-zero exit is *not* raised: the caller knows what it means. Whatever is raised, inside or
@@ -76,8 +84,11 @@ def run(
         wall_seconds=wall_seconds,
         stall_seconds=stall_seconds,
         stop=stop,
+        reads=reads,
+        writes=writes,
         want_stdout=stdout is not None,
         stage=stage,
+        door=door,
     )
     with contextlib.closing(events):
         while True:
@@ -97,15 +108,19 @@ def stream(
     wall_seconds: float,
     stall_seconds: float,
     stop: Callable[[], bool],
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
     want_stdout: bool = True,
     stage: str = "audio",
+    door: Path = LAUNCHER,
 ) -> Generator[bytes, None, Finished]:
     """Like ``run``, as a generator of stdout; closing it kills the process.
 
     The time the consumer takes between two items does not count as a stall.
     """
-    progress_read, progress_write = os.pipe()
-    command = [argv[0], "-progress", f"pipe:{progress_write}", "-stats_period", "0.5", *argv[1:]]
+    ruleset = landlock.open_ruleset(
+        program=Path(argv[0]) if door == LAUNCHER else None, reads=reads, writes=writes
+    )
     rules = {
         "parent": os.getpid(),
         "nice": limits.nice,
@@ -113,16 +128,22 @@ def stream(
         "memory": limits.memory,
         "file": limits.file_bytes,
         "files": limits.open_files,
+        "landlock": ruleset,
     }
     began = time.monotonic()
     cpu_before = _children_cpu()
+    progress_read, progress_write = os.pipe()
+    kept = [progress_write] if ruleset is None else [progress_write, ruleset]
+    command = list(argv)
+    if door == LAUNCHER:
+        command[1:1] = ["-progress", f"pipe:{progress_write}", "-stats_period", "0.5"]
     try:
         process = subprocess.Popen(  # noqa: S603 - our own argument list, no shell
-            [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(rules), "--", *command],
+            [sys.executable, "-I", "-S", str(door), json.dumps(rules), "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if want_stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(progress_write,),
+            pass_fds=kept,
             start_new_session=True,
             env=ENVIRONMENT | {name: os.environ[name] for name in KEPT if name in os.environ},
         )
@@ -130,7 +151,8 @@ def stream(
         os.close(progress_read)
         raise
     finally:
-        os.close(progress_write)
+        for descriptor in kept:
+            os.close(descriptor)
     tail = bytearray()
     try:
         watch = _Watch(process, progress_read, tail, wall_seconds, stall_seconds, stop, stage)

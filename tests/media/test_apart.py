@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import struct
@@ -86,9 +87,10 @@ def test_a_film_that_kills_it_is_an_error_like_others(bomb: Path) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             for child in psutil.Process().children():
-                if any("prober" in word for word in child.cmdline()):
-                    child.kill()
-                    return
+                with contextlib.suppress(psutil.Error):
+                    if any("prober" in word for word in child.cmdline()):
+                        child.kill()
+                        return
 
     killer = threading.Thread(target=kill)
     killer.start()
