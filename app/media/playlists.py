@@ -12,6 +12,8 @@ from app.media.grid import AudioRow, Plan
 AUDIO_GROUP: Final = "audio"
 TEXT_GROUP: Final = "captions"
 VERSION: Final = 7
+DESCRIBES_VIDEO: Final = "public.accessibility.describes-video"
+"""Of a sound track that tells what is to be seen (RFC 8216, 4.3.4.1)."""
 HEADER: Final = ("#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS")
 
 
@@ -25,15 +27,25 @@ class TextTrack:
     forced: bool
 
 
+@dataclass(frozen=True)
+class KeyFrames:
+    """A full picture row by its key frames alone: how many bytes of each segment hold its own."""
+
+    row: str
+    bytes: Sequence[int]
+
+
 def master_playlist(
     plan: Plan,
     measured: Mapping[str, tuple[float, float]] | None = None,
     texts: Sequence[TextTrack] = (),
+    key_frames: KeyFrames | None = None,
 ) -> str:
     """The multivariant playlist; every rendition is ``<row>/index.m3u8`` beside it.
 
     ``measured`` maps rows to (peak, average) bits/s of their real segments; rows that are not in
     it are stated as the plan promises. Sound is added to each variant, at its heaviest track.
+    ``key_frames`` are offered for seeking, as ``<row>/iframes.m3u8``.
     """
     known = measured or {}
     lines = [*HEADER, ""]
@@ -64,22 +76,30 @@ def master_playlist(
             + (f',SUBTITLES="{TEXT_GROUP}"' if texts else ""),
             f"{picture.name}/index.m3u8",
         ]
+    if key_frames is not None:
+        lines.append(_key_frames(plan, key_frames))
     return "\n".join(lines) + "\n"
 
 
 def media_playlist(plan: Plan, row: str) -> str:
     """The playlist of a row: ``init.mp4`` and ``<n>.m4s`` beside it, all segments, ended."""
-    count = plan.segment_count(row)
-    lengths = [plan.segment_duration(row, index) for index in range(count)]
-    lines = [
-        *HEADER,
-        f"#EXT-X-TARGETDURATION:{max(1, *(math.floor(length + 0.5) for length in lengths))}",
-        "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
-        '#EXT-X-MAP:URI="init.mp4"',
-    ]
+    lengths = _lengths(plan, row)
+    lines = _media_head(lengths)
     for index, length in enumerate(lengths):
         lines += [f"#EXTINF:{length:.6f},", f"{index}.m4s"]
+    lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def key_frame_playlist(plan: Plan, key_frames: KeyFrames) -> str:
+    """The key frames of a row (RFC 8216, 4.3.3.6), as ranges of its segments beside it.
+
+    Each is shown until the next one: their lengths are those of the segments.
+    """
+    lengths = _lengths(plan, key_frames.row)
+    lines = _media_head(lengths, "#EXT-X-I-FRAMES-ONLY")
+    for index, (length, size) in enumerate(zip(lengths, key_frames.bytes, strict=True)):
+        lines += [f"#EXTINF:{length:.6f},", f"#EXT-X-BYTERANGE:{size}@0", f"{index}.m4s"]
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
@@ -123,6 +143,32 @@ def average_bit_rate(segments: Sequence[tuple[int, float]]) -> float:
     return 8 * sum(size for size, _ in segments) / seconds if seconds else 0.0
 
 
+def _lengths(plan: Plan, row: str) -> list[float]:
+    return [plan.segment_duration(row, index) for index in range(plan.segment_count(row))]
+
+
+def _media_head(lengths: Sequence[float], *more: str) -> list[str]:
+    return [
+        *HEADER,
+        f"#EXT-X-TARGETDURATION:{max(1, *(math.floor(length + 0.5) for length in lengths))}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        *more,
+        '#EXT-X-MAP:URI="init.mp4"',
+    ]
+
+
+def _key_frames(plan: Plan, key_frames: KeyFrames) -> str:
+    row = next(row for row in plan.video if row.name == key_frames.row)
+    sizes = list(zip(key_frames.bytes, _lengths(plan, row.name), strict=True))
+    return (
+        f"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={math.ceil(peak_bit_rate(sizes))},"
+        f"AVERAGE-BANDWIDTH={math.ceil(average_bit_rate(sizes))},"
+        f'CODECS="{row.codecs}",RESOLUTION={row.width}x{row.height},'
+        f'URI="{row.name}/iframes.m3u8"'
+    )
+
+
 def _captions(track: TextTrack) -> str:
     """Captions are chosen, not forced on people: many programs call the first track the default."""
     language = f',LANGUAGE="{track.language}"' if track.language else ""
@@ -136,8 +182,9 @@ def _captions(track: TextTrack) -> str:
 def _media(row: AudioRow) -> str:
     language = f',LANGUAGE="{row.language}"' if row.language else ""
     default = "YES" if row.default else "NO"
+    kind = f',CHARACTERISTICS="{DESCRIBES_VIDEO}"' if row.describes else ""
     return (
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{AUDIO_GROUP}",NAME="{row.label}"{language},'
-        f'DEFAULT={default},AUTOSELECT=YES,CHANNELS="{row.channels}",'
+        f'DEFAULT={default},AUTOSELECT=YES{kind},CHANNELS="{row.channels}",'
         f'URI="{row.name}/index.m3u8"'
     )

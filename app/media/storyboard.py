@@ -84,6 +84,8 @@ def make_storyboard(
             wall_seconds=300 + plan.duration,
             stall_seconds=STALL_SECONDS,
             stop=stop,
+            reads=[whole],
+            writes=[place],
             stage="storyboard",
         )
         if finished.returncode != 0:
