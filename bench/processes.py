@@ -38,6 +38,18 @@ def command(pid: int) -> list[str]:
         return []
 
 
+def parent(pid: int) -> int:
+    """The process that started this one; 0 once it has ended."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has used, its threads included; 0 once it has ended."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
+
+
 def resident_bytes(pids: Iterable[int]) -> int:
     """The memory that these processes hold, altogether."""
     total = 0
@@ -74,12 +86,13 @@ def _children(pid: int) -> list[int]:
 
 
 def _processor_seconds(pid: int) -> float:
-    """Processor time of everything below, fields 14 and 15 of proc(5) stat."""
-    total = 0
-    for child in descendants(pid):
-        try:
-            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+    """Processor time of everything below."""
+    return sum(processor_seconds(child) for child in descendants(pid))
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc(5) stat from the third on, the state; empty once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -15,7 +15,7 @@ from app.media.grid import TIMESCALE, Plan, VideoRow
 from app.media.runner import Limits
 
 AUDIO = ("-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2")
-"""As `app.media.commands.audio_command` encodes a track."""
+"""As `app.media.sound.audio_command` encodes a track."""
 CUTS = ("-fps_mode", "passthrough", "-g", "100000", "-sc_threshold", "0", "-forced-idr", "1")
 """Every picture as it comes, and key frames only where they are asked for."""
 SEGMENT_SECONDS = 4

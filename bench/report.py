@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import median
 
 from bench.machine import Machine
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number: of which benchmark, what it says, in which unit, and the most it should be."""
+    """One number: of which benchmark, what it says, in which unit, and what it should be."""
 
     benchmark: str
     what: str
@@ -22,21 +23,31 @@ class Figure:
     """How the number came about, in a few words."""
     runs: dict[str, list[float]] = field(default_factory=dict)
     """Every single measurement, by what was measured."""
+    least: bool = False
+    """Whether the goal is the least that it should be; else it is the most."""
 
     @property
     def met(self) -> bool | None:
         """Whether the goal is reached; None without a goal."""
-        return None if self.goal is None else self.value <= self.goal
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self.least else self.value <= self.goal
+
+    @property
+    def aim(self) -> str:
+        """The goal in words; empty without one."""
+        if self.goal is None:
+            return ""
+        return f"{'≥' if self.least else '≤'} {_number(self.goal, self.unit)}"
 
 
 def table(machine: Machine, figures: Iterable[Figure]) -> str:
     """All figures with their goals, in columns."""
     rows = [("benchmark", "what", "measured", "goal", "", "")]
     for figure in figures:
-        goal = "" if figure.goal is None else f"≤ {_number(figure.goal, figure.unit)}"
         mark = {True: "ok", False: "MISSED", None: ""}[figure.met]
         value = _number(figure.value, figure.unit)
-        rows.append((figure.benchmark, figure.what, value, goal, mark, figure.note))
+        rows.append((figure.benchmark, figure.what, value, figure.aim, mark, figure.note))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
     return "\n".join(["", machine.sentence(), "", lines[0], "-" * len(lines[0]), *lines[1:]])
@@ -53,6 +64,11 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{min(values):.{digits}f} … {max(values):.{digits}f} in {len(values)} runs"
 
 
+def middle(values: Sequence[float]) -> str:
+    """The median, and how far the runs lie apart: much, where other work disturbed them."""
+    return f"{median(values):.1f} s ({min(values):.1f} … {max(values):.1f})"
+
+
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     right = {2}
     cells = [
@@ -66,4 +82,4 @@ def _number(value: float, unit: str) -> str:
     if unit == "%":
         return f"{100 * value:.3g} %"
     digits = 3 if unit == "x" or abs(value) < 0.1 else 2 if abs(value) < 10 else 1
-    return f"{value:.{digits}f} {unit}"
+    return f"{value:.{digits}f} {unit}".rstrip()

@@ -16,10 +16,10 @@ from app.media.plan import make_plan
 from app.media.probe import probe
 from bench.films import Films
 from bench.reference import reference_seconds
-from bench.report import Figure
+from bench.report import Figure, middle
 from bench.site import Site, running_site
 
-GOAL = 1.05
+GOAL = 1.0
 RUNS = 3
 WORKERS = 2
 
@@ -42,7 +42,7 @@ def measure(films: Films, ffmpeg: str, runs: int | None) -> Iterator[Figure]:
                 median(ours) / median(one),
                 "x",
                 GOAL,
-                f"{_seconds(ours)} ÷ {_seconds(one)}, {len(ours)} turns",
+                f"{middle(ours)} ÷ {middle(one)}, {len(ours)} turns",
                 {"site seconds": ours, "one ffmpeg seconds": one},
             )
 
@@ -63,8 +63,3 @@ def convert(site: Site, film: Path, plan: Plan) -> tuple[float, float]:
     site.client.delete(film_id)
     site.rest()
     return answered, moment
-
-
-def _seconds(values: list[float]) -> str:
-    """The median, and how far the runs lie apart: much, where other work disturbed them."""
-    return f"{median(values):.1f} s ({min(values):.1f} … {max(values):.1f})"
