@@ -136,6 +136,10 @@ _SENTENCES = {
 }
 
 
+def _phrase(status: int) -> str:
+    return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase  # tus has its own
+
+
 def wants_json() -> bool:
     """Whether this request's errors are problem+json rather than a page."""
     return request.path.startswith(("/api/", "/stream/", "/healthz", "/readyz", "/metrics"))
@@ -151,7 +155,7 @@ def problem(
     """An answer of type application/problem+json."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _phrase(status),
         "status": status,
         "detail": detail,
         "code": code,

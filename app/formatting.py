@@ -26,6 +26,31 @@ def bytesize(size: int | None) -> str:
     return f"{value:.1f} TB"
 
 
+def foreseen(place: int | None, seconds: float | None) -> str:
+    """A place in the queue and seconds left, as js/words.js tells them: 3rd in the queue · …"""
+    queue = "" if place is None else f"{ordinal(place)} in the queue"
+    return " · ".join(filter(None, (queue, "" if seconds is None else _left(seconds))))
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th."""
+    teens = number % 100 in {11, 12, 13}
+    ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _left(seconds: float) -> str:
+    if seconds < 10:
+        return "a few seconds left"
+    if seconds < 55:
+        return f"about {round(seconds / 10) * 10} seconds left"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"about {minutes} {'minute' if minutes == 1 else 'minutes'} left"
+    hours = round(minutes / 30) / 2
+    return f"about {hours:g} {'hour' if hours == 1 else 'hours'} left"
+
+
 def date(moment: str) -> str:
     """The day of an RFC 3339 time."""
     return moment[:10]

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.auth.forms import ButtonForm
 from app.auth.identity import current_user_or_none
-from app.formatting import bytesize, date, duration
+from app.formatting import bytesize, date, duration, foreseen
 
 pages = Blueprint("pages", __name__)
 
@@ -25,6 +25,7 @@ def init_pages(app: Flask) -> None:
     app.add_template_filter(bytesize)
     app.add_template_filter(date)
     app.add_template_global(asset)
+    app.add_template_global(foreseen)
     app.add_template_global(LocalProxy(ButtonForm), "csrf_form")
     app.add_template_global(LocalProxy(ButtonForm), "logout_form")
 

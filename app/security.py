@@ -23,11 +23,13 @@ _FOR_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _CORS_REQUEST_HEADERS = (
     "Authorization, Content-Type, Range, X-CSRFToken, X-Request-ID, Tus-Resumable, Upload-Length, "
-    "Upload-Offset, Upload-Metadata, Upload-Checksum, Upload-Defer-Length, Upload-Concat"
+    "Upload-Offset, Upload-Metadata, Upload-Checksum, Upload-Defer-Length, Upload-Concat, "
+    "X-HTTP-Method-Override"
 )
 _CORS_EXPOSED = (
     "Link, Location, Retry-After, X-Request-ID, Tus-Resumable, Tus-Version, Tus-Extension, "
-    "Upload-Offset, Upload-Length, Upload-Expires, Video-Location"
+    "Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, "
+    "Upload-Expires, Video-Location"
 )
 
 

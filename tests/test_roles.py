@@ -119,6 +119,13 @@ LEVELS = {
     "videos_api.get_grid": OWNER_OR_ADMIN,
     "videos_api.get_log": ADMIN,
     "videos_api.get_playback": OWNER,
+    "uploads_api.tell_abilities": ANYONE,
+    "uploads_api.list_uploads": SIGNED_IN,
+    "uploads_api.create": VERIFIED,
+    "uploads_api.ask": VERIFIED,
+    "uploads_api.send": VERIFIED,
+    "uploads_api.end": VERIFIED,
+    "uploads_api.change_details": SIGNED_IN,  # its body is asked for first
     "videos_api.upload_owned": VERIFIED,
     "videos_api.upload_global": CURATOR,
     "videos_api.change_video": OWNER_OR_ADMIN,

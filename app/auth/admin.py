@@ -133,6 +133,12 @@ def promote(user: User, role: Role) -> None:
     db.session.flush()
 
 
+def set_quota(user: User, quota: int | None) -> None:
+    """Let the account's films take so many bytes; 0 is no bound, None the quota that all have."""
+    user.quota_bytes = quota
+    db.session.flush()
+
+
 def resend(user: User) -> None:
     """Mail a fresh link that confirms the address.
 

@@ -20,7 +20,7 @@ pages = APIBlueprint("admin", __name__, url_prefix="/admin", enable_openapi=Fals
 
 
 @pages.before_request
-def _administrators_only() -> ResponseReturnValue | None:
+def administrators_only() -> ResponseReturnValue | None:
     """Nothing below /admin is for anyone else, whatever is added."""
     if identity.current_user_or_none() is None:
         return identity.to_login()

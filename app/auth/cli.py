@@ -13,12 +13,16 @@ from flask.cli import AppGroup
 
 from app.auth import admin, profile
 from app.auth.models import Role, User
+from app.auth.quotas import quota_of
 from app.auth.tidying import tidy
 from app.database import db
 from app.errors import DomainError
 from app.formatting import rfc3339
+from config import size
 
 users = AppGroup("users", help="Create, find, promote, disable and delete accounts.")
+
+_QUOTAS = {"default": None, "none": 0}
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -72,6 +76,20 @@ def list_users(search: str, state: str | None, as_json: bool) -> None:
 def promote(email: str, role: str, as_json: bool) -> None:
     """Give the account of EMAIL a role."""
     _change(email, lambda user: admin.promote(user, Role(role)), f"{{}} is {role} now.", as_json)
+
+
+@users.command("quota")
+@click.argument("email")
+@click.argument("quota", metavar="BYTES|default|none")
+@as_json_option
+def quota_command(email: str, quota: str, as_json: bool) -> None:
+    """Let the films of EMAIL take so many BYTES (500M, 20G): default as all, none without bound."""
+    try:
+        wanted = _QUOTAS[quota] if quota in _QUOTAS else size(quota)
+    except ValueError:
+        raise click.ClickException("Say how many bytes, such as 500M or 20G.") from None
+    said = "The quota of {} is set."
+    _change(email, lambda user: admin.set_quota(user, wanted), said, as_json)
 
 
 @users.command("disable")
@@ -152,5 +170,6 @@ def _facts(user: User) -> dict[str, Any]:
         "username": user.username,
         "role": str(user.role),
         "state": admin.state_of(user),
+        "quota_bytes": quota_of(user),
         "created_at": rfc3339(user.created_at),
     }

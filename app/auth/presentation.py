@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.auth.belongings import used_bytes
 from app.auth.devices import device
 from app.auth.models import ApiToken, Session, User
+from app.auth.quotas import quota_of
 from app.formatting import rfc3339
 
 
@@ -22,6 +24,8 @@ def describe_profile(user: User) -> dict[str, Any]:
         "initials": user.initials,
         "role": user.role,
         "pending_email": user.pending_email,
+        "quota_bytes": quota_of(user),
+        "used_bytes": used_bytes(user.id),
         "created_at": rfc3339(user.created_at),
     }
 

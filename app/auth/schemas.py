@@ -99,6 +99,8 @@ class Profile(Person):
     initials: str
     role: str = Field(description="member, curator or admin.")
     pending_email: str | None = Field(description="Counts once the link mailed there is opened.")
+    quota_bytes: int | None = Field(description="What one's films may take; null: no bound.")
+    used_bytes: int = Field(description="What films and unfinished uploads take of it.")
     created_at: str
 
 

@@ -60,6 +60,8 @@ def fill_chunk(
                 wall_seconds=wall_seconds(plan, chunk),
                 stall_seconds=STALL_SECONDS,
                 stop=stop,
+                reads=[source],
+                writes=[place],
                 stage="video",
             )
             return [

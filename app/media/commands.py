@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,21 +12,32 @@ import ffmpeg
 
 from app.media import cage
 from app.media.grid import TIMESCALE, AudioRow, Plan, VideoRow, VideoSource
-from app.media.tracks import BITS, SURROUND
+from app.media.jumps import straightened
+from app.media.poster import LOOK
 
 _graph: Final[Any] = ffmpeg  # it has no types
 GLOBAL: Final = ("-hide_banner", "-nostats", "-loglevel", "warning", "-y")
 FRAGMENTS: Final = "+empty_moov+default_base_moof+frag_keyframe+frag_discont+cmaf"
-AUDIO_FRAGMENT_MICROSECONDS: Final = 1_000_000
-LAYOUTS: Final = {1: "mono", 2: "stereo", SURROUND: "5.1"}
 UNKNOWN_LEAD: Final = 5.0
 """Seconds decoded before a chunk where nothing is known about gaps between pictures."""
 SDR_NITS: Final = 100
 """Nominal peak of standard dynamic range (ITU-R BT.2408 calls 203 for HLG; 100 is zscale's)."""
-THUMB_WIDTH: Final = 480
-POSTER_WIDTH: Final = 1280
-PIXEL_GRID: Final = (64, 36)
-"""The little grey picture that is looked at to judge a poster."""
+LARGEST_STILL: Final = 1920
+WAVE: Final = (1280, 720)
+STILL_MATRIX: Final = "smpte170m"
+"""What JPEG (JFIF) and WebP say by definition: their colours are those of ITU-R BT.601."""
+LATER: Final = 0.4
+"""Seconds between the two pictures that are compared to notice a fade."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture file to be written: even sides, and ``jpeg``, ``webp``, ``avif`` or ``tiny``."""
+
+    path: Path
+    width: int
+    height: int
+    format: str
 
 
 @dataclass(frozen=True)
@@ -98,35 +110,6 @@ def copy_command(binary: str, source: Path, plan: Plan) -> list[str]:
     return _compile(binary, [_graph.output(opened[str(video.stream)], "pipe:1", **options)])
 
 
-def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = False) -> list[str]:
-    """A sound track as AAC fragments on stdout, exactly ``row.total`` samples from film time
-    zero on, after one frame of encoder priming."""
-    layout = LAYOUTS[row.channels]
-    if silent:
-        sound = _graph.input(f"anullsrc=r={row.rate}:cl={layout}", f="lavfi", nostdin=None)
-    else:
-        opened = _graph.input(f"file:{source}", **cage.input_options(), copyts=None)
-        sound = (
-            opened[str(row.stream)]
-            .filter("asetpts", f"round(PTS-({row.origin!r})/TB)")
-            .filter("atrim", start=0)
-            .filter("aresample", osr=row.rate, ochl=layout, **{"async": 1}, first_pts=0)
-            .filter("apad")
-        )
-    sound = sound.filter("atrim", end_sample=row.total)
-    options = {
-        "c:a": "aac",
-        "b:a": BITS[row.channels],
-        "ar": row.rate,
-        "ac": row.channels,
-        "frag_duration": AUDIO_FRAGMENT_MICROSECONDS,
-        "flush_packets": 1,
-        "movflags": "+empty_moov+default_base_moof",
-        **_container(),
-    }
-    return _compile(binary, [_graph.output(sound, "pipe:1", **options)])
-
-
 def text_command(binary: str, source: Path, rows: Mapping[int, Path]) -> list[str]:
     """Each text track (by its stream) as SRT in a file, in the container's own time."""
     opened = _graph.input(f"file:{source}", **cage.input_options(), copyts=None)
@@ -137,27 +120,32 @@ def text_command(binary: str, source: Path, rows: Mapping[int, Path]) -> list[st
     return _compile(binary, outputs)
 
 
-def still_command(
-    binary: str, source: Path, plan: Plan, seconds: float, poster: Path, thumb: Path
+def look_command(
+    binary: str, source: Path, plan: Plan, seconds: float, picture: Path, *, at_key: bool
 ) -> list[str]:
-    """One picture at a film time as two JPEGs, and as PIXEL_GRID grey bytes on stdout."""
+    """The picture at a film time (or at the key frame before it) as raw video in ``picture``;
+    and on stdout that one and one LATER, small, as `poster.judge` takes them."""
     video = _source(plan)
     largest = max(plan.video, key=lambda row: row.width * row.height)
-    opened = _open(source, video, seconds - video.lead_in, 1)
-    stream = _film_time(opened, video).filter("trim", start=_s(seconds)).filter("trim", end_frame=1)
-    ratio = largest.height / largest.width
-    copies = _colours(stream, video, largest).filter_multi_output("split", 3)
-    outputs = []
-    for number, (target, widest) in enumerate(((poster, POSTER_WIDTH), (thumb, THUMB_WIDTH))):
-        width = max(2, min(widest, largest.width) // 2 * 2)
-        height = max(2, round(width * ratio / 2) * 2)
-        picture = _jpeg(copies[number], width, height)
-        outputs.append(_graph.output(picture, _target(target), **_JPEG))
-    grey = copies[2].filter("scale", PIXEL_GRID[0], PIXEL_GRID[1], flags="area")
-    outputs.append(
-        _graph.output(grey.filter("format", "gray"), "pipe:1", f="rawvideo", **{"frames:v": 1})
+    stream = _film_time(_open(source, video, seconds - video.lead_in, 1), video)
+    stream = stream.filter("trim", start=_s(0.0 if at_key else seconds)).filter(
+        "select", f"isnan(prev_selected_t)+gte(t-prev_selected_t,{_s(LATER)})"
     )
-    return _compile(binary, outputs)
+    copies = _colours(stream, video, largest).filter_multi_output("split", 2)
+    width = min(LARGEST_STILL, largest.width) // 2 * 2
+    height = max(2, round(width * largest.height / largest.width / 2) * 2)
+    small = copies[1].filter("scale", *LOOK, flags="area", out_range="pc")
+    return _compile(
+        binary,
+        [
+            _graph.output(_raw(copies[0], width, height), _target(picture), **_RAW),
+            _graph.output(
+                small.filter("format", "yuvj420p"),
+                "pipe:1",
+                **{"f": "rawvideo", "frames:v": 2, "fps_mode": "passthrough"},
+            ),
+        ],
+    )
 
 
 def storyboard_command(
@@ -195,47 +183,63 @@ def preview_command(
     return _compile(binary, [_graph.output(opened["v:0"], _target(target), **options)])
 
 
-def image_command(binary: str, image: Path, poster: Path, thumb: Path) -> list[str]:
-    """An owner's image as two JPEGs, neither larger than it is."""
+def image_command(binary: str, image: Path, picture: Path) -> list[str]:
+    """An owner's image as raw video in ``picture``, no larger than it is."""
     opened = _graph.input(f"file:{image}", **cage.image_options())
-    copies = opened["v:0"].filter_multi_output("split", 2)
-    outputs = [
-        _graph.output(
-            copies[number]
-            .filter("scale", f"min({width},iw)", -2, flags="area", out_range="pc")
-            .filter("setsar", 1)
-            .filter("format", "yuvj420p"),
-            _target(target),
-            **_JPEG,
-        )
-        for number, (target, width) in enumerate(((poster, POSTER_WIDTH), (thumb, THUMB_WIDTH)))
-    ]
-    return _compile(binary, outputs)
+    raw = _raw(opened["v:0"], f"min({LARGEST_STILL},iw)", -2)
+    return _compile(binary, [_graph.output(raw, _target(picture), **_RAW)])
 
 
-def wave_command(binary: str, source: Path, row: AudioRow, poster: Path, thumb: Path) -> list[str]:
-    """The shape of a sound track as two JPEGs."""
+def wave_command(binary: str, source: Path, row: AudioRow, picture: Path) -> list[str]:
+    """The shape of a sound track as raw video in ``picture``."""
     opened = _graph.input(f"file:{source}", **cage.input_options())
-    picture = opened[str(row.stream)].filter(
-        "showwavespic", size=f"{POSTER_WIDTH}x{POSTER_WIDTH * 9 // 16}", colors="0x4f8fc0"
+    size = f"{WAVE[0]}x{WAVE[1]}"
+    drawn = opened[str(row.stream)].filter("showwavespic", size=size, colors="0x4f8fc0")
+    return _compile(binary, [_graph.output(_raw(drawn, *WAVE), _target(picture), **_RAW)])
+
+
+def pictures_command(binary: str, picture: Path, stills: Sequence[Still]) -> list[str]:
+    """A raw picture in several sizes and formats at once."""
+    options = {**cage.input_options(), "format_whitelist": "yuv4mpegpipe"}
+    opened = _graph.input(f"file:{picture}", **options)["v:0"].filter(
+        "setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace=STILL_MATRIX
     )
-    copies = picture.filter_multi_output("split", 2)
-    outputs = [
-        _graph.output(_jpeg(copies[number], width, width * 9 // 16), _target(target), **_JPEG)
-        for number, (target, width) in enumerate(((poster, POSTER_WIDTH), (thumb, THUMB_WIDTH)))
-    ]
+    copies = opened.filter_multi_output("split", len(stills))
+    outputs = []
+    for number, still in enumerate(stills):
+        jpeg = still.format == "jpeg"
+        scaled = (
+            copies[number]
+            .filter("scale", still.width, still.height, flags="area",
+                    out_range="pc" if jpeg else "tv")
+            .filter("setsar", 1)
+            .filter("format", "yuvj420p" if jpeg else "yuv420p")
+        )  # fmt: skip
+        outputs.append(_graph.output(scaled, _target(still.path), **_STILLS[still.format]))
     return _compile(binary, outputs)
 
 
-_JPEG: Final[dict[str, Any]] = {
-    "f": "image2",
-    "update": 1,
+_ONE: Final[dict[str, Any]] = {
     "frames:v": 1,
-    "c:v": "mjpeg",
-    "q:v": 4,
     "map_metadata": -1,
     "threads": 1,
     "fflags": "+bitexact",
+}
+_RAW: Final[dict[str, Any]] = {"f": "yuv4mpegpipe", **_ONE}
+_JPEG: Final[dict[str, Any]] = {"f": "image2", "update": 1, "c:v": "mjpeg", "q:v": 4, **_ONE}
+_WEBP: Final[dict[str, Any]] = {"f": "webp", "c:v": "libwebp", "quality": 78, **_ONE}
+_STILLS: Final[dict[str, dict[str, Any]]] = {
+    "jpeg": _JPEG,
+    "webp": _WEBP,
+    "tiny": {**_WEBP, "quality": 30},
+    "avif": {
+        "f": "avif",
+        "c:v": "libsvtav1",  # a tenth of libaom's time for a still picture
+        "preset": 8,
+        "crf": 30,
+        "svtav1-params": "avif=1:lp=1",
+        **_ONE,
+    },
 }
 
 
@@ -247,12 +251,23 @@ def _source(plan: Plan) -> VideoSource:
 
 def _open(source: Path, video: VideoSource, film_seconds: float, threads: int) -> Any:
     """The input, sought to a film time at or before which decoding may begin."""
-    base = video.time_base
+    base, part = video.time_base, 0
     options: dict[str, Any] = {**cage.input_options(), "copyts": None, "noaccurate_seek": None}
-    wanted = film_seconds + video.origin * base[0] / base[1] - video.start
-    if wanted > 0:
-        options["ss"] = _s(wanted)
-    return _graph.input(f"file:{source}", threads=threads, **options)[str(video.stream)]
+    wanted = film_seconds + video.origin * base[0] / base[1]
+    if video.entries:
+        early = [entry for entry in video.entries if entry[0] * base[0] / base[1] <= wanted]
+        # One earlier than needed: the tables that name the streams may come after a key frame.
+        _, place, part = early[-2] if len(early) > 1 else video.entries[0]
+        options["skip_initial_bytes"] = place
+    elif wanted > video.start:
+        options["ss"] = _s(wanted - video.start)
+    opened = _graph.input(f"file:{source}", threads=threads, **options)[str(video.stream)]
+    if not video.shifts:
+        return opened
+    return opened.filter("settb", _ratio(base)).filter(
+        "setpts",
+        straightened("PTS", video.shifts, video.origin, Fraction(*base), part),
+    )
 
 
 def _film_time(stream: Any, video: VideoSource) -> Any:
@@ -292,11 +307,13 @@ def _sized(stream: Any, row: VideoRow) -> Any:
     )
 
 
-def _jpeg(stream: Any, width: int, height: int) -> Any:
+def _raw(stream: Any, width: int | str, height: int) -> Any:
     return (
-        stream.filter("scale", width, height, flags="area", out_range="pc")
+        stream.filter(
+            "scale", width, height, flags="area", out_range="tv", out_color_matrix=STILL_MATRIX
+        )
         .filter("setsar", 1)
-        .filter("format", "yuvj420p")
+        .filter("format", "yuv420p")
     )
 
 

@@ -68,6 +68,18 @@ def damaged(stage: str, log: str = "", *, permanent: bool = True) -> MediaError:
     )
 
 
+def too_demanding(log: str = "", *, permanent: bool = True) -> MediaError:
+    """The film cannot be looked at within the memory and the time of the prober."""
+    return MediaError(
+        "too_demanding",
+        stage="probe",
+        message="Looking at this film takes more memory or time than we can give it.",
+        hint="Export it again as an MP4.",
+        permanent=permanent,
+        log=log,
+    )
+
+
 def encoder_failed(stage: str, log: str = "") -> MediaError:
     """ffmpeg ended without doing its work; another attempt may succeed."""
     return MediaError(

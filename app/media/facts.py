@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """From ``seconds`` of film time on, up to the next mark, a stream lies before ``bytes``."""
+
+    seconds: float
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -15,6 +23,12 @@ class FrameIndex:
     ``complete``: no picture of the film is missing from it. ``cut``: the file ends before its
     own index does; the pictures beyond the end are left out. ``trimmed``: an edit list hides
     pictures that a stream copy would show.
+
+    Where the file's clock jumps, the times are straight ones: ``shifts`` are the ticks that its
+    parts were moved by, ``sound`` the same in seconds for each sound track, by stream, and
+    ``entries`` (straight time, byte, part) are where decoding can begin.
+
+    ``arrivals`` are known of a file that is still coming in.
     """
 
     pts: array[int]
@@ -23,6 +37,10 @@ class FrameIndex:
     complete: bool
     cut: bool = False
     trimmed: bool = False
+    shifts: tuple[int, ...] = ()
+    sound: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    entries: tuple[tuple[int, int, int], ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -66,7 +84,8 @@ class Rhythm:
 @dataclass(frozen=True)
 class VideoFacts:
     """The film's picture. ``width`` and ``height`` are as coded, before ``rotation`` (degrees
-    clockwise needed to see it upright) and before ``sar`` (the shape of a pixel)."""
+    clockwise needed to see it upright) and before ``sar`` (the shape of a pixel). ``dolby``: it
+    carries Dolby Vision."""
 
     index: int
     codec: str
@@ -90,6 +109,7 @@ class VideoFacts:
     time_base: Fraction
     start: int
     frames: FrameIndex
+    dolby: bool = False
 
     @property
     def hdr(self) -> bool:
@@ -105,7 +125,9 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """A sound track; ``start`` is in seconds on the container's clock."""
+    """A sound track; ``start`` is in seconds on the container's clock. ``describes``: it tells
+    what is to be seen; ``comment``: somebody talks about the film. ``shifts``: seconds that the
+    parts of a clock that jumps are moved by; ``counted``: there is no clock but its samples."""
 
     index: int
     codec: str
@@ -118,6 +140,11 @@ class AudioFacts:
     default: bool
     start: float
     duration: float | None
+    describes: bool = False
+    comment: bool = False
+    shifts: tuple[float, ...] = ()
+    counted: bool = False
+    arrivals: tuple[Arrival, ...] = ()
 
 
 @dataclass(frozen=True)

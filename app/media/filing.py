@@ -14,22 +14,29 @@ import av
 
 from app.media.errors import damaged, disk_full
 from app.media.grid import AudioRow, Plan
+from app.media.segments import first_sample_end
+from app.media.sound import Loudness
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A media segment: its index in the row, size in bytes, SHA-256 and duration in seconds."""
+    """A media segment: its index in the row, size in bytes, SHA-256 and duration in seconds.
+
+    ``first_sample_end``: so many bytes from its start give a picture row's key frame.
+    """
 
     index: int
     bytes: int
     sha256: str
     duration: float
+    first_sample_end: int
 
 
 @dataclass(frozen=True)
 class CellResult:
     """A filled cell. ``files`` are the media segments in order; ``frames`` counts pictures, or
-    AAC frames. The init segment of a row is the same for all of its chunks."""
+    AAC frames. The init segment of a row is the same for all of its chunks. ``loudness`` is that of
+    the whole row, with its last cell; None for pictures and silence."""
 
     row: str
     chunk: int
@@ -39,6 +46,7 @@ class CellResult:
     segments: tuple[Segment, ...]
     files: tuple[Path, ...]
     frames: int
+    loudness: Loudness | None = None
 
 
 def file_cell(
@@ -85,6 +93,7 @@ def file_cell(
                 len(data),
                 hashlib.sha256(data).hexdigest(),
                 plan.segment_duration(row, index),
+                first_sample_end(data),
             )
             for index, data in segments
         ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from array import array
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,16 +15,23 @@ from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from app.media import cage
-from app.media.errors import MediaError
+from app.media.errors import MediaError, damaged
 from app.media.facts import FrameIndex
+from app.media.jumps import AHEAD, Straight, straighten
 from app.media.movindex import composition_offsets
 
+LATE: Final = 1
+"""Seconds by which the time of a picture may lie before its forerunner's in decode order."""
 READ_SECONDS: Final = 30.0
 """How long packets are read: about 10 GB from a usual disk. The rest is then not known."""
 
 
-def read_frames(container: InputContainer, stream: VideoStream, path: Path) -> FrameIndex:
+def read_frames(
+    container: InputContainer, stream: VideoStream, path: Path, whole: int | None = None
+) -> FrameIndex:
     """All pictures of the film in decode order.
+
+    ``whole`` is the size in bytes that a file will have that is still coming in.
 
     Raises MediaError ``too_long`` beyond cage.MAX_FRAMES.
     """
@@ -32,15 +41,49 @@ def read_frames(container: InputContainer, stream: VideoStream, path: Path) -> F
             hint="Export it again as an MP4 with 60 pictures a second or fewer.",
         )  # fmt: skip
     if "mp4" in container.format.name and stream.frames > 0:
-        index = _from_tables(container, stream, path)
+        index = _from_tables(container, stream, path, whole or path.stat().st_size)
         if index is not None:
             return index
+    if whole is not None:
+        raise damaged("probe", "the index alone does not say it all")
     # A fresh container, not a seek to the front: MPEG streams do not find it again.
     with av.open(f"file:{path}", options=cage.open_options(), metadata_errors="replace") as fresh:
-        return _from_packets(fresh, fresh.streams[stream.index])
+        index = _from_packets(fresh, fresh.streams[stream.index])
+    if index.complete and container.format.name == "mpegts" and _jumping(index, stream):
+        return _from_straight(straighten(path, stream.index))
+    return index
 
 
-def _from_tables(container: InputContainer, stream: VideoStream, path: Path) -> FrameIndex | None:
+def _jumping(index: FrameIndex, stream: Stream) -> bool:
+    """Do the times leap as no reordering of pictures does?"""
+    base = stream.time_base or Fraction(1, 90_000)
+    return any(
+        (b - a) * base > AHEAD or (a - b) * base > LATE for a, b in itertools.pairwise(index.pts)
+    )
+
+
+def _from_straight(straight: Straight) -> FrameIndex:
+    packets, parts = straight.packets, straight.parts
+    first = next((at for at, packet in enumerate(packets) if packet.key), 0)
+    packets, parts = packets[first:], parts[first:]
+    return FrameIndex(
+        array("q", [packet.pts for packet in packets]),
+        array("q", [packet.size for packet in packets]),
+        tuple(at for at, packet in enumerate(packets) if packet.key),
+        complete=True,
+        shifts=straight.shifts,
+        sound=straight.sound,
+        entries=tuple(
+            (packet.pts, packet.pos, part)
+            for packet, part in zip(packets, parts, strict=True)
+            if packet.key
+        ),
+    )
+
+
+def _from_tables(
+    container: InputContainer, stream: VideoStream, path: Path, size: int
+) -> FrameIndex | None:
     entries = list(stream.index_entries)
     track = int(stream.id)
     offsets = composition_offsets(path, track, len(entries))
@@ -51,7 +94,6 @@ def _from_tables(container: InputContainer, stream: VideoStream, path: Path) -> 
     if packet is None or packet.pts is None or packet.dts != entries[0].timestamp:
         return None
     late = packet.pts - entries[0].timestamp - offsets[0]
-    size = path.stat().st_size
     pts, sizes, keys = array("q"), array("q"), []
     cut = trimmed = False
     for entry, offset in zip(entries, offsets, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any, Final, Literal
 
@@ -26,6 +26,8 @@ class VideoSource:
     every picture is passed on as it is; otherwise pictures are held on a grid of ``rate``.
     ``longest_gap`` and ``lead_in`` (s) say how far before a chunk decoding must begin.
     ``tone_map``: HDR comes down to SDR. ``colour`` is (primaries, transfer, matrix), names.
+    Where the clock jumps, ``shifts`` are the ticks that its parts are moved by, and ``entries``
+    (film time in ticks, byte, part) say where decoding can begin: seeking by time cannot.
     """
 
     stream: int
@@ -43,6 +45,8 @@ class VideoSource:
     colour: tuple[str, str, str]
     pixels: int
     kind: str
+    shifts: tuple[int, ...] = ()
+    entries: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def rate(self) -> Fraction:
@@ -73,7 +77,12 @@ class VideoRow:
 class AudioRow:
     """A sound rendition: ``total`` samples at ``rate``, cut every ``segment`` samples; chunks are
     (first, last) segments like the plan's own. ``origin`` is film time zero in seconds on the
-    container's clock; ``skip`` is the number of leading packets that a copy leaves out."""
+    container's clock; ``skip`` is the number of leading packets that a copy leaves out.
+
+    ``normalise``: the loudness that it is brought to (LUFS), 0 for its own. ``describes``: it tells
+    what is to be seen. ``counted``: its times are those of its samples, as it has none of its own.
+    ``shifts``: seconds that the parts of a clock that jumps are moved by.
+    """
 
     name: str
     mode: Mode
@@ -90,6 +99,10 @@ class AudioRow:
     chunks: tuple[tuple[int, int], ...]
     origin: float
     skip: int = 1
+    normalise: float = 0.0
+    describes: bool = False
+    counted: bool = False
+    shifts: tuple[float, ...] = ()
 
     @property
     def segments(self) -> int:
@@ -117,7 +130,11 @@ class TextRow:
 @dataclass(frozen=True)
 class Plan:
     """The grid. ``boundaries`` are N+1 ticks of TIMESCALE for N video segments; ``frames`` are
-    the N expected picture counts; ``chunks`` are (first, last) segments, both included."""
+    the N expected picture counts; ``chunks`` are (first, last) segments, both included.
+
+    ``needs`` are the bytes of the file that each chunk of a row needs, of a film that was planned
+    while it came in.
+    """
 
     duration: float
     boundaries: tuple[int, ...]
@@ -131,6 +148,12 @@ class Plan:
     version: int = 1
     text: tuple[TextRow, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    needs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def needs_whole(self) -> int:
+        """The bytes of the whole file, as far as parts of it are told apart; else 0."""
+        return max((needed for row in self.needs.values() for needed in row), default=0)
 
     def row(self, name: str) -> VideoRow | AudioRow:
         """The row of that name; raises KeyError."""
@@ -176,23 +199,30 @@ class Plan:
             raise ValueError("a plan of another version")
         source = data["source"]
         if source is not None:
-            for name in ("time_base", "rate_ratio", "colour"):
-                source[name] = tuple(source[name])
+            for name in ("time_base", "rate_ratio", "colour", "shifts"):
+                source[name] = tuple(source.get(name, ()))
+            source["entries"] = tuple(tuple(entry) for entry in source.get("entries", ()))
             data["source"] = VideoSource(**source)
         data["video"] = tuple(VideoRow(**row) for row in data["video"])
         data["audio"] = tuple(
-            AudioRow(**(row | {"chunks": _pairs(row["chunks"])})) for row in data["audio"]
+            AudioRow(**(row | {"chunks": _pairs(row["chunks"]), "shifts": _floats(row)}))
+            for row in data["audio"]
         )
         data["text"] = tuple(TextRow(**row) for row in data.get("text", ()))
         data["chapters"] = tuple(Chapter(**part) for part in data.get("chapters", ()))
         for name in ("boundaries", "frames", "decisions"):
             data[name] = tuple(data[name])
         data["chunks"] = _pairs(data["chunks"])
+        data["needs"] = {row: tuple(part) for row, part in data.get("needs", {}).items()}
         return cls(**data)
 
 
 def _pairs(items: list[list[int]]) -> tuple[tuple[int, int], ...]:
     return tuple((first, last) for first, last in items)
+
+
+def _floats(row: dict[str, Any]) -> tuple[float, ...]:
+    return tuple(row.get("shifts", ()))
 
 
 def make_chunks(segments: int, usual: int = 3) -> tuple[tuple[int, int], ...]:

@@ -25,6 +25,37 @@ def composition_offsets(path: Path, track: int, count: int) -> array[int] | None
         return None
 
 
+def front_index(path: Path) -> int | None:
+    """Where the index ends that lies before the pictures, if it is all there; else None.
+
+    A fragmented film has none that would say it all.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        for _ in range(100):
+            file.seek(at)
+            head = file.read(16)
+            if len(head) < 16:
+                return None
+            length, kind = struct.unpack_from(">I4s", head)
+            if length == 1:
+                (length,) = struct.unpack_from(">Q", head, 8)
+            if kind == b"mdat" or length < 8:
+                return None
+            if kind == b"moov":
+                if length > MAX_MOOV or at + length > size:
+                    return None
+                file.seek(at)
+                try:
+                    fragmented = find(file.read(length), b"moov", b"mvex") is not None
+                except ValueError:
+                    return None
+                return None if fragmented else at + length
+            at += length
+    return None
+
+
 def _moov(path: Path) -> bytes | None:
     size = path.stat().st_size
     with path.open("rb") as file:

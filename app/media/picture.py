@@ -33,6 +33,7 @@ class Picture:
     rotation: int
     mirrored: bool
     level: int
+    dolby: bool
 
 
 def first_picture(container: InputContainer, stream: VideoStream) -> Picture:
@@ -57,6 +58,7 @@ def first_picture(container: InputContainer, stream: VideoStream) -> Picture:
     if frame is None:
         raise damaged("probe", "no picture decodes: " + "; ".join(errors[:5]))
     rotation, mirrored = orientation(_matrix(frame))
+    parts: Any = frame.side_data  # its stubs know only motion vectors
     extradata = bytes(stream.codec_context.extradata or b"")
     return Picture(
         width=frame.width,
@@ -68,6 +70,7 @@ def first_picture(container: InputContainer, stream: VideoStream) -> Picture:
         rotation=rotation,
         mirrored=mirrored,
         level=extradata[3] if len(extradata) > 3 and extradata[0] == 1 else 0,
+        dolby=any(parts[at].type == Type.DOVI_METADATA for at in range(len(parts))),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -9,13 +10,23 @@ from typing import Final
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from app.media import cage
-from app.media.errors import MediaError, damaged, not_a_film
-from app.media.facts import AudioFacts, Chapter, FrameIndex, SourceFacts, TextFacts, VideoFacts
+from app.media.arrivals import arrivals_of
+from app.media.errors import MediaError, damaged, not_a_film, too_demanding
+from app.media.facts import (
+    Arrival,
+    AudioFacts,
+    Chapter,
+    FrameIndex,
+    SourceFacts,
+    TextFacts,
+    VideoFacts,
+)
 from app.media.frames import read_frames
+from app.media.jumps import TICK, straighten
 from app.media.picture import first_picture
 from app.media.rhythm import measure
 
@@ -25,14 +36,25 @@ TEXT_CODECS: Final = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
 """Subtitles that are text, by FFmpeg's names; others are pictures and stay out."""
 MAX_AUDIO: Final = 8
 """Sound tracks that are kept: more are no help to anyone and cost an encode each."""
+MEASURED: Final = frozenset({"aac", "mpegts"})
+"""Containers whose length libavformat only estimates: by the bit rate, or by the first and last
+time stamp."""
+ADTS_RATES: Final = (
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+)  # fmt: skip
+"""Samples a second by the index in an ADTS header (ISO/IEC 14496-3, 1.6.3.4)."""
 IO_SECONDS: Final = (20.0, 20.0)
 
 
-def probe(path: Path) -> SourceFacts:
+def probe(path: Path, whole: int | None = None) -> SourceFacts:
     """The facts of the file at ``path``; reads the index of an MP4, the packets of the others.
 
+    ``whole`` is the size in bytes that a file will have that is still coming in; only one of which
+    ``arrivals.can_begin`` is true gives facts then, with its arrivals.
+
     Raises MediaError (stage probe): not_a_film, no_streams, too_large_picture, too_long,
-    too_many_streams, too_sparse, damaged.
+    too_many_streams, too_sparse, too_demanding, damaged.
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise not_a_film("not a regular file, or empty")
@@ -41,38 +63,46 @@ def probe(path: Path) -> SourceFacts:
             f"file:{path}", options=cage.open_options(), metadata_errors="replace",
             timeout=IO_SECONDS,
         ) as container:  # fmt: skip
-            return _facts(container, path)
-    except MemoryError as error:  # more streams than cage.MAX_STREAMS, too
+            return _facts(container, path, whole)
+    except MemoryError as error:
+        if not isinstance(error, av.FFmpegError):
+            raise too_demanding(repr(error)) from error
+        # libavformat says so of more streams than cage.MAX_STREAMS, too
         raise _refused("too_many_streams", "This film has too many tracks.") from error
     except (av.FFmpegError, OSError, ValueError, OverflowError, EOFError) as error:
         raise not_a_film(f"{type(error).__name__}: {error}") from error
 
 
-def _facts(container: InputContainer, path: Path) -> SourceFacts:
+def _facts(container: InputContainer, path: Path, whole: int | None) -> SourceFacts:
     if len(container.streams) > cage.MAX_STREAMS:
         raise _refused("too_many_streams", "This film has too many tracks.")
     start = Fraction(container.start_time or 0, av.time_base)
-    video = _film(container)
-    audio = tuple(_audio(stream) for stream in container.streams.audio if _usable(stream))
     notes: list[str] = []
+    video = _film(container, notes)
+    audio = tuple(_audio(stream) for stream in container.streams.audio if _usable(stream))
     if len(audio) > MAX_AUDIO:
         notes.append(f"Only the first {MAX_AUDIO} of {len(audio)} sound tracks are kept.")
         audio = audio[:MAX_AUDIO]
     duration = (container.duration or 0) / av.time_base
+    if duration <= 0:
+        notes.append("The file does not say how long it is; it was measured.")
     text = _text(container, notes)
     if video is None:
+        if whole is not None:
+            raise damaged("probe", "sound is not begun before its end")
         if not audio:
             raise _refused("no_streams", "There is neither a picture nor sound in this file.")
+        origin = Fraction(audio[0].start).limit_denominator(1_000_000)
+        if duration <= 0 or container.format.name in MEASURED:
+            audio, duration = _measured(container, path, audio, origin)
         if duration > cage.MAX_SECONDS:
             raise _too_long()
-        origin = Fraction(audio[0].start).limit_denominator(1_000_000)
-        if duration <= 0:
-            duration = _sound_seconds(container, origin)
         return SourceFacts(
             container.format.name, path.stat().st_size, duration, float(start), origin, None,
             audio, tuple(notes), text, _chapters(container, origin),
         )  # fmt: skip
-    facts = _video(container, video, path)
+    facts = _video(container, video, path, whole)
+    audio = tuple(replace(track, shifts=facts.frames.sound.get(track.index, ())) for track in audio)
     shown = facts.frames.shown
     origin = shown[0] * facts.time_base
     step = 1 / facts.rhythm.rate
@@ -86,10 +116,24 @@ def _facts(container: InputContainer, path: Path) -> SourceFacts:
         raise _too_long()
     if measured > cage.SPARSE_SECONDS and measured / len(shown) > cage.SPARSE_GAP:
         raise _refused("too_sparse", "This film has hardly any pictures for its length.")
+    if whole is not None:
+        frames = replace(facts.frames, arrivals=_arrivals(video, origin))
+        facts = replace(facts, frames=frames)
+        streams = container.streams
+        audio = tuple(
+            replace(track, arrivals=_arrivals(streams[track.index], origin)) for track in audio
+        )
     return SourceFacts(
-        container.format.name, path.stat().st_size, measured, float(start), origin, facts, audio,
-        tuple(notes), text, _chapters(container, origin),
+        container.format.name, whole or path.stat().st_size, measured, float(start), origin, facts,
+        audio, tuple(notes), text, _chapters(container, origin),
     )  # fmt: skip
+
+
+def _arrivals(stream: Stream, origin: Fraction) -> tuple[Arrival, ...]:
+    """When which part of a stream is there, by the container's index."""
+    base, entries = stream.time_base or Fraction(1, 1000), stream.index_entries
+    times = [float(entry.timestamp * base - origin) for entry in entries]
+    return arrivals_of(times, [entry.pos + entry.size for entry in entries])
 
 
 def _text(container: InputContainer, notes: list[str]) -> tuple[TextFacts, ...]:
@@ -126,14 +170,15 @@ def _chapters(container: InputContainer, origin: Fraction) -> tuple[Chapter, ...
     return tuple(chapters)
 
 
-def _film(container: InputContainer) -> VideoStream | None:
-    """The film among the pictures: not a cover, and of several the default or largest."""
-    candidates = []
+def _film(container: InputContainer, notes: list[str]) -> VideoStream | None:
+    """The film among the pictures: not a cover, and of several the largest."""
+    candidates, covers = [], 0
     for stream in container.streams.video:
         context = stream.codec_context
         if context is None or stream.disposition & (
             Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
         ):
+            covers += 1
             continue
         if context.width > cage.MAX_SIDE or context.height > cage.MAX_SIDE:
             raise _too_large()
@@ -141,6 +186,10 @@ def _film(container: InputContainer) -> VideoStream | None:
             raise _too_large()
         if context.width > 0 and context.height > 0:
             candidates.append(stream)
+    if covers:
+        notes.append("A cover picture in the file is no part of the film.")
+    if len(candidates) > 1:
+        notes.append(f"Of {len(candidates)} films in the file the largest is kept.")
     return max(
         candidates,
         key=lambda s: (s.codec_context.width * s.codec_context.height, -s.index),
@@ -148,7 +197,9 @@ def _film(container: InputContainer) -> VideoStream | None:
     )
 
 
-def _video(container: InputContainer, stream: VideoStream, path: Path) -> VideoFacts:
+def _video(
+    container: InputContainer, stream: VideoStream, path: Path, whole: int | None
+) -> VideoFacts:
     context, time_base = stream.codec_context, stream.time_base
     if time_base is None or time_base <= 0:
         raise damaged("probe", "no time base")
@@ -157,7 +208,7 @@ def _video(container: InputContainer, stream: VideoStream, path: Path) -> VideoF
         raise _too_large()
     if picture.width * picture.height > cage.MAX_PIXELS:
         raise _too_large()
-    frames: FrameIndex = read_frames(container, stream, path)
+    frames: FrameIndex = read_frames(container, stream, path, whole)
     if not len(frames):
         raise damaged("probe", "no pictures in the index")
     stated = (stream.average_rate, stream.guessed_rate, stream.base_rate)
@@ -188,6 +239,7 @@ def _video(container: InputContainer, stream: VideoStream, path: Path) -> VideoF
         time_base=time_base,
         start=stream.start_time or 0,
         frames=frames,
+        dolby=picture.dolby,
     )
 
 
@@ -208,20 +260,40 @@ def _audio(stream: AudioStream) -> AudioFacts:
         language=str(stream.metadata.get("language", "") or ""),
         title=str(stream.metadata.get("title", "") or ""),
         default=bool(stream.disposition & Disposition.default),
+        describes=bool(
+            stream.disposition & (Disposition.descriptions | Disposition.visual_impaired)
+        ),
+        comment=bool(stream.disposition & Disposition.comment),
+        counted=stream.container.format.name == "aac",
         start=float((stream.start_time or 0) * base),
         duration=float(stream.duration * base) if stream.duration else None,
     )
 
 
-def _sound_seconds(container: InputContainer, origin: Fraction) -> float:
-    """The length of a sound file that does not state it, from its packets."""
+def _measured(
+    container: InputContainer, path: Path, audio: tuple[AudioFacts, ...], origin: Fraction
+) -> tuple[tuple[AudioFacts, ...], float]:
+    """The tracks of a sound file, and its length in seconds from its packets."""
+    if container.format.name == "mpegts":
+        straight = straighten(path, audio[0].index)
+        length = float((straight.packets[-1].pts - straight.packets[0].pts) * TICK)
+        shifts = {**straight.sound, audio[0].index: tuple(float(s * TICK) for s in straight.shifts)}
+        return tuple(replace(track, shifts=shifts.get(track.index, ())) for track in audio), length
     end = Fraction(0)
     for count, packet in enumerate(container.demux(container.streams.audio[0])):
-        if packet.pts is not None and packet.time_base:
-            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        if container.format.name == "aac":
+            end += _adts_seconds(bytes(packet)[:4])
+        elif packet.pts is not None and packet.time_base:
+            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base - origin)
         if count > cage.MAX_FRAMES:
             raise _too_long()
-    return float(max(end - origin, Fraction(0)))
+    return audio, float(max(end, Fraction(0)))
+
+
+def _adts_seconds(header: bytes) -> Fraction:
+    """The length of an ADTS frame, which may change its rate from one to the next."""
+    index = header[2] >> 2 & 15 if len(header) > 2 else 15
+    return Fraction(1024, ADTS_RATES[index]) if index < len(ADTS_RATES) else Fraction(0)
 
 
 def _refused(code: str, message: str) -> MediaError:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from app.media.codecs import init_codec, whole_units
-from app.media.commands import audio_command, copy_command
-from app.media.errors import MediaError, damaged, disk_full, encoder_failed
+from app.media.commands import copy_command
+from app.media.errors import MediaError, damaged, encoder_failed
 from app.media.filing import CellResult, file_cell
 from app.media.grid import AAC_FRAME, AudioRow, Plan, VideoRow
 from app.media.limits import STALL_SECONDS, limits_for
 from app.media.runner import Finished, stream
 from app.media.segments import FragmentReader, Sample, retime, write_segment
+from app.media.sound import audio_command, read_loudness
 
 ROUNDING: Final = 8
 """Ticks of 1/90000 s that a copied picture may miss its boundary by: milliseconds in Matroska
@@ -31,11 +32,12 @@ def fill_row(
     ffmpeg: str,
     stop: Callable[[], bool],
     skip: set[int] | None = None,
-) -> Iterator[CellResult]:
+) -> Generator[CellResult, None, None]:
     """Fill a copied picture row or a sound row, yielding each chunk as soon as it is complete.
 
     Chunks in ``skip`` are made but neither written nor yielded. Closing the iterator ends
-    ffmpeg. Of a sound track of which nothing decodes, silence is made.
+    ffmpeg. Of a sound track of which nothing decodes, silence is made. A row's last cell carries
+    the loudness of the whole row.
 
     Raises MediaError: copy_failed (make the plan again with ``copy=False``), damaged,
     encoder_failed, disk_full, hung; Stopped.
@@ -46,12 +48,14 @@ def fill_row(
             raise ValueError("encoded pictures are filled chunk by chunk")
         command = copy_command(ffmpeg, source, plan)
         cutter: PictureCutter | SoundCutter = PictureCutter(plan)
-        yield from _fill(command, cutter, plan, target, place, stop, skip or set())
+        yield from _fill(command, source, cutter, plan, target, place, stop, skip or set())
         return
     begun = False
     try:
         command = audio_command(ffmpeg, source, target)
-        for cell in _fill(command, SoundCutter(target), plan, target, place, stop, skip or set()):
+        for cell in _fill(
+            command, source, SoundCutter(target), plan, target, place, stop, skip or set()
+        ):
             begun = True
             yield cell
     except MediaError as error:
@@ -59,11 +63,14 @@ def fill_row(
             raise
         # Nothing of the track decodes, but the film is promised with it: it stays silent.
         command = audio_command(ffmpeg, source, target, silent=True)
-        yield from _fill(command, SoundCutter(target), plan, target, place, stop, skip or set())
+        yield from _fill(
+            command, source, SoundCutter(target), plan, target, place, stop, skip or set()
+        )
 
 
 def _fill(
     command: Sequence[str],
+    source: Path,
     cutter: PictureCutter | SoundCutter,
     plan: Plan,
     row: VideoRow | AudioRow,
@@ -79,6 +86,7 @@ def _fill(
         wall_seconds=900 + 2 * plan.duration,
         stall_seconds=STALL_SECONDS,
         stop=stop,
+        reads=[source],
         stage=stage,
     )
     with closing(output):
@@ -109,6 +117,8 @@ def _cut(
             raise _misfit(row, str(error)) from error
         while chunk < len(chunks) and len(ready) > chunks[chunk][1] - chunks[chunk][0]:
             first, last = chunks[chunk]
+            if chunk + 1 == len(chunks) and finished is None:
+                break  # what is known of the row as a whole comes with it
             groups, ready = ready[: last - first + 1], ready[last - first + 1 :]
             if chunk not in skip:
                 if init_codec(reader.init) != row.codecs:
@@ -120,6 +130,8 @@ def _cut(
                 count = sum(map(len, groups))
                 try:
                     cell = file_cell(plan, row.name, chunk, reader.init, segments, count, place)
+                    if chunk + 1 == len(chunks) and finished is not None:
+                        cell = replace(cell, loudness=read_loudness(finished.stderr_tail))
                 except MediaError as error:
                     raise (_misfit(row, error.log) if error.code == "damaged" else error) from None
                 yield cell
@@ -129,9 +141,7 @@ def _cut(
 
 
 def _check_end(finished: Finished, row: VideoRow | AudioRow, stage: str) -> None:
-    if "No space left" in finished.stderr_tail:
-        raise disk_full(stage, finished.log)
-    if finished.returncode < 0:
+    if finished.returncode < 0 or "Unrecognized option" in finished.stderr_tail:
         raise encoder_failed(stage, finished.log)
     if finished.returncode > 0:
         raise _misfit(row, finished.log)

@@ -228,3 +228,15 @@ def write_segment(sequence: int, samples: Iterable[Sample]) -> bytes:
 
     size = len(moof(0))
     return moof(size + 8) + box(b"mdat", *(sample.data for sample in listed))
+
+
+def first_sample_end(segment: bytes) -> int:
+    """How many bytes of a segment of `write_segment` hold its first sample, and all before it.
+
+    Of a picture segment that is the range of its key frame (RFC 8216, 4.3.3.6).
+    """
+    trun = find(segment, b"moof", b"traf", b"trun")
+    if trun is None:
+        raise ValueError("not a media segment")
+    offset, _duration, size = struct.unpack_from(">iII", segment, trun.body + 8)
+    return int(offset + size)

@@ -27,6 +27,8 @@ def read_texts(
         wall_seconds=900 + plan.duration,
         stall_seconds=STALL_SECONDS,
         stop=stop,
+        reads=[source],
+        writes=[place],
         stage="text",
     )
     found = []

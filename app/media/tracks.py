@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,6 +21,10 @@ BOXES: Final = 16_000
 
 AUDIO_SEGMENT: Final = 188 * AAC_FRAME
 """4.01 s at 48 kHz: whole AAC frames, next to the video's 4 s."""
+EVEN: Final = "even volume"
+DESCRIBES: Final = "described"
+COMMENT: Final = "commentary"
+"""What a track without a title is called after its language."""
 LANGUAGES: Final = {
     "eng": "English", "deu": "Deutsch", "ger": "Deutsch", "fra": "Français", "fre": "Français",
     "spa": "Español", "ita": "Italiano", "por": "Português", "nld": "Nederlands",
@@ -31,11 +36,20 @@ LANGUAGES: Final = {
 
 
 def audio_rows(
-    facts: SourceFacts, duration: float, chunk_segments: int, decisions: list[str]
+    facts: SourceFacts,
+    duration: float,
+    chunk_segments: int,
+    decisions: list[str],
+    normalise: float = 0.0,
 ) -> tuple[AudioRow, ...]:
     """Rows that are exactly as long as the film (``duration`` in seconds, up to a whole AAC
-    frame); sentences about what is lost are added to ``decisions``."""
-    chosen = next((t for t in facts.audio if t.default), facts.audio[0] if facts.audio else None)
+    frame), with a second form of each whose loudness is ``normalise`` (LUFS) unless that is 0;
+    sentences about what is done and lost are added to ``decisions``."""
+    chosen = _default(facts.audio)
+    if chosen is None:
+        decisions.append("There is no sound.")
+    if len(facts.audio) > 1:
+        decisions.append(f"All {len(facts.audio)} sound tracks can be chosen.")
     rows: list[AudioRow] = []
     labels: set[str] = set()
     for track in facts.audio:
@@ -59,11 +73,16 @@ def audio_rows(
             total=total,
             chunks=make_chunks(-(-total // AUDIO_SEGMENT), chunk_segments),
             origin=float(facts.origin),
+            describes=track.describes,
+            counted=track.counted,
+            shifts=track.shifts if len(track.shifts) > 1 else (),
         )
-        ends = track.start + (track.duration or 0) - float(facts.origin)
-        if ends > duration + 1:
-            decisions.append(f"Sound goes on {ends - duration:.0f} s after the last picture; cut.")
+        decisions += [said for said in _edges(facts, track, duration) if said not in decisions]
         rows.append(row)
+        if normalise:
+            rows.append(_even(row, len(rows), normalise))
+            labels.add(rows[-1].label)
+            decisions.append(f"“{label}” is also offered with an even volume.")
         if track.channels >= SURROUND:
             rows.append(_surround(row, len(rows)))
             labels.add(rows[-1].label)
@@ -71,6 +90,42 @@ def audio_rows(
         elif track.channels > 2:
             decisions.append(f"Surround sound ({track.layout}) is mixed down to stereo.")
     return tuple(rows)
+
+
+def _default(tracks: Sequence[AudioFacts]) -> AudioFacts | None:
+    """The track that plays unasked: of the film's own the file's default, else the first. In
+    Matroska a track is a default unless it says otherwise, so that says little."""
+    own = [track for track in tracks if not (track.describes or track.comment)] or tracks
+    return next((track for track in own if track.default), own[0] if own else None)
+
+
+def _edges(facts: SourceFacts, track: AudioFacts, duration: float) -> list[str]:
+    """Where the sound begins or ends otherwise than the picture, by a second or more."""
+    if facts.video is None or len(track.shifts) > 1:
+        return []
+    late = track.start - float(facts.origin)
+    said = []
+    if late >= 1:
+        said.append(f"Sound begins {late:.0f} s after the first picture; it is silent before.")
+    if late <= -1:
+        said.append(f"Sound begins {-late:.0f} s before the first picture; cut.")
+    over = late + (track.duration or duration - late) - duration
+    if over > 1:
+        said.append(f"Sound goes on {over:.0f} s after the last picture; cut.")
+    if over < -1:
+        said.append(f"Sound ends {-over:.0f} s before the last picture; it is silent from there.")
+    return said
+
+
+def _even(own: AudioRow, number: int, normalise: float) -> AudioRow:
+    """The same track with its loudness brought to a target."""
+    return replace(
+        own,
+        name=f"audio-{number}",
+        label=f"{own.label}, {EVEN}",
+        default=False,
+        normalise=normalise,
+    )
 
 
 def _surround(stereo: AudioRow, number: int) -> AudioRow:
@@ -119,5 +174,9 @@ def label_of(title: str) -> str:
 def _label(track: AudioFacts | TextFacts, number: int, taken: set[str]) -> str:
     """A name for the track menu: the track's title without what a playlist cannot carry."""
     language = LANGUAGES.get(language_of(track.language), "")
-    label = label_of(track.title) or language or f"Track {number}"
+    label = label_of(track.title)
+    if not label:
+        label = language or f"Track {number}"
+        if isinstance(track, AudioFacts) and (track.describes or track.comment):
+            label = f"{label}, {DESCRIBES if track.describes else COMMENT}"
     return label if label not in taken else f"{label} {number}"

@@ -11,10 +11,10 @@ from typing import cast
 from flask import Flask, current_app
 
 from app.observability import add_readiness_check
-from app.storage.base import Entry, FilmGone, Incoming, Storage
+from app.storage.base import Entry, FilmGone, Incoming, Storage, open_source
 from app.storage.local import LocalStorage
 
-__all__ = ["Entry", "FilmGone", "Incoming", "Storage", "init_storage", "storage"]
+__all__ = ["Entry", "FilmGone", "Incoming", "Storage", "init_storage", "open_source", "storage"]
 
 
 def init_storage(app: Flask) -> None:

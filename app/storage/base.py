@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 class FilmGone(Exception):
     """The film was deleted while somebody still worked on it."""
+
+
+def open_source(path: Path) -> BinaryIO:
+    """Open a file of this machine to read it; never a link, and never waiting for a pipe."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +29,56 @@ class Entry:
 
 
 class Incoming(Protocol):
-    """A file that is being received. It belongs to no film until `keep` is called."""
+    """A file that is being received. It belongs to no film until `keep` is called.
+
+    One at a time may write; its bytes are where they belong as soon as `write` returns, so that
+    the file's length tells how much came, whatever becomes of the process.
+    """
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there."""
+        ...
+
+    def head(self, size: int) -> bytes:
+        """The first bytes, at most so many."""
+        ...
 
     def write(self, data: bytes) -> int:
-        """Append bytes; raises OSError when the disk is full."""
+        """Append bytes; raises OSError when the disk is full, and keeps those that fitted."""
+        ...
+
+    def hold_back(self) -> None:
+        """From here on, bytes count only after `accept`; if the process dies, they never came."""
+        ...
+
+    def accept(self) -> None:
+        """Let what was held back count."""
+        ...
+
+    def rewind(self, size: int) -> None:
+        """Forget all bytes beyond so many, also those held back."""
+        ...
+
+    def sync(self) -> None:
+        """Wait until the bytes are safely on the disk."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes can be read on this machine while they come in."""
+        ...
+
+    def show(self, film: str) -> None:
+        """Let the bytes be read as the original of a new film while they come in."""
         ...
 
     def keep(self, film: str) -> None:
         """Make these bytes, safely on the disk, the original of a new film."""
+        ...
+
+    def close(self) -> None:
+        """End writing; the bytes stay, for `Storage.receive` to go on with."""
         ...
 
     def discard(self) -> None:
@@ -41,12 +89,31 @@ class Incoming(Protocol):
 class Storage(Protocol):
     """Files of films, by film (a generated name) and name within the film."""
 
-    def receive(self) -> Incoming:
-        """A place for a file that is coming in."""
+    def receive(self, name: str | None = None) -> Incoming:
+        """A place for a file that is coming in; under a name, what came before is still there."""
         ...
 
-    def adopt(self, source: Path, film: str) -> None:
-        """Copy a file of this machine in as the original of a new film."""
+    def received(self, name: str) -> int | None:
+        """How many bytes of this name's file came and count; None where there is no file."""
+        ...
+
+    def drop_received(self, name: str) -> None:
+        """Remove what came under this name, whether or not it is there."""
+        ...
+
+    def adopt(self, source: Path, film: str, name: str, told: Callable[[int], None]) -> str:
+        """Copy a file of this machine in as the original of a new film; returns its SHA-256.
+
+        `name` is the copy's while it comes in; what an earlier try left under it is written over.
+        `told` hears of each number of bytes that were copied, and may raise. Raises OSError.
+        """
+        ...
+
+    def link(self, source: Path, film: str) -> None:
+        """Make a file of this machine the original of a new film too, without copying it.
+
+        Raises OSError, with EXDEV where it lies on another disk.
+        """
         ...
 
     def path(self, film: str, name: str) -> Path:
@@ -92,12 +159,15 @@ class Storage(Protocol):
         """One file or folder of a film (its own folder for an empty name), or None."""
         ...
 
-    def leftovers(self, older_than: float) -> Iterator[str]:
-        """Received files that nobody kept and deleted ones, older than so many seconds."""
+    def leftovers(self, older_than: float, owned: Container[str] = ()) -> Iterator[str]:
+        """Received files that nobody kept and deleted ones, older than so many seconds.
+
+        `owned` holds the names under which files are still coming in.
+        """
         ...
 
-    def sweep_incoming(self, older_than: float) -> int:
-        """Remove received files that nobody kept, older than so many seconds; returns how many."""
+    def sweep_incoming(self, older_than: float, owned: Container[str] = ()) -> int:
+        """Remove what `leftovers` finds; returns how many received files that were."""
         ...
 
     def free_bytes(self) -> int:

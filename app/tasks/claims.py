@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from flask import current_app
-from sqlalchemy import Update, case, update
+from sqlalchemy import Update, case, or_, select, update
 
 from app.database import db, epoch_now, update_rows
 from app.videos.models import Status, Task, TaskState, Video
@@ -29,8 +29,10 @@ class LostClaim(Exception):
 class Claim:
     """One attempt at one task. `film` names its files, `attempt` its own scratch folder.
 
-    `grid_id` is the grid whose cells the task fills, None where it does something for the film.
-    `began` is this process's monotonic clock: a claim and its work are one process's.
+    The film's file has `size` bytes, of which `received` were there at the time of the claim, or
+    all where that is None. `grid_id` is the grid whose cells the task fills, None where it does
+    something for the film. `began` is this process's monotonic clock: a claim and its work are one
+    process's.
     """
 
     task_id: int
@@ -40,6 +42,8 @@ class Claim:
     fence: int
     attempts: int
     grid_id: int | None = None
+    size: int = 0
+    received: int | None = None
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -52,6 +56,9 @@ def claim(task_id: int, worker: str) -> Claim | None:
     """Take the task, or return None if it is done, gone, too early, or another's. Commits."""
     lease = current_app.config["LEASE_SECONDS"]
     moment = epoch_now()
+    received = (
+        select(Video.received).where(Video.id == Task.video_id).correlate(Task).scalar_subquery()
+    )
     taken = update_rows(
         update(Task)
         .where(
@@ -59,6 +66,7 @@ def claim(task_id: int, worker: str) -> Claim | None:
             Task.state == TaskState.WAITING,
             Task.lease_until < moment,
             Task.not_before <= moment,
+            or_(received.is_(None), Task.needs <= received),
         )
         .values(
             fence=Task.fence + 1,
@@ -80,6 +88,8 @@ def claim(task_id: int, worker: str) -> Claim | None:
             Task.fence,
             Task.attempts,
             Task.grid_id,
+            Video.size,
+            Video.received,
         )
         .join(Video, Video.id == Task.video_id)
         .where(Task.id == task_id)
@@ -119,6 +129,16 @@ def try_again(mine: Claim, log: str) -> None:
     pause = BACKOFF_SECONDS[min(mine.attempts, len(BACKOFF_SECONDS) - 1)]
     update_rows(
         _still_mine(mine).values(lease_until=0.0, not_before=epoch_now() + pause, log=log or None)
+    )
+
+
+def wait_for_rest(mine: Claim) -> None:
+    """Give the task back until the film's whole file is there, in the current transaction.
+
+    The attempt does not count.
+    """
+    update_rows(
+        _still_mine(mine).values(lease_until=0.0, needs=mine.size, attempts=Task.attempts - 1)
     )
 
 

@@ -69,6 +69,7 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
             Task.lease_until < moment,
             Task.queued_until < moment,
             Task.not_before <= moment,
+            or_(Video.received.is_(None), Task.needs <= Video.received),
         )
         .subquery()
     )

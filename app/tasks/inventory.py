@@ -126,6 +126,7 @@ def take(video_id: int) -> Inventory | None:
             Video.title,
             Video.status,
             Video.size,
+            Video.received,
             Video.has_images,
             Video.placeholder,
             Video.has_storyboard,
@@ -154,7 +155,7 @@ def take(video_id: int) -> Inventory | None:
     for grid in grids:
         if grid.role != GridRole.RETIRED:  # those go soon, and nothing is made for them any more
             promised |= _cells(grid.id, Plan.from_json(grid.plan))
-    if not failed:
+    if not failed and video.received is None:
         promised[ORIGINAL] = Promise(Part.ORIGINAL, bytes=video.size)
     if video.has_images and TaskKind.POSTER not in coming:
         promised |= _images(video.film, listed_too=video.placeholder is not None)

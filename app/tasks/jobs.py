@@ -135,6 +135,9 @@ def _failed(mine: Claim, error: MediaError) -> None:
     log.warning(
         "attempt failed: %s", error.code, extra={"facts": {**_facts(mine), "log": error.log}}
     )
+    if mine.received is not None:  # it may go well once the whole file is there
+        claims.wait_for_rest(mine)
+        return db.session.commit()
     if error.code in {COPY_FAILED, ROW_CHANGED}:
         return _plan_again(mine, error)
     final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]

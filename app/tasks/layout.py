@@ -37,7 +37,9 @@ def lay_out(
     db.session.flush()
     if role is GridRole.CURRENT:
         for kind in (TaskKind.POSTER, *([TaskKind.TEXT] if plan.text else [])):
-            db.session.add(_task(video_id, kind, IMAGES))
+            task = _task(video_id, kind, IMAGES)
+            task.needs = plan.needs_whole
+            db.session.add(task)
         width, height = size or (None, None)
         db.session.execute(
             update(Video)
@@ -56,6 +58,8 @@ def lay_out(
         copied = len(encoded) < len(plan.video)
         work += _chunk_work(video_id, encoded, len(plan.chunks), copied=copied)
     for task, renditions, chunks in work:
+        if plan.needs:  # the file is still coming in; a row begins with its first chunk
+            task.needs = plan.needs[renditions[0].name][chunks[0]]
         task.work = _work_of(task, renditions, chunks, plan)
         task.grid_id = grid.id
         task.tier = AGAIN if role is GridRole.NEXT else task.tier

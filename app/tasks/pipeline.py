@@ -6,7 +6,9 @@ before every long call.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flask import current_app
@@ -14,6 +16,7 @@ from sqlalchemy import delete, select, update
 
 from app.database import db, now
 from app.media.apart import probe_apart
+from app.media.arrivals import needs_of
 from app.media.binary import ffmpeg_binary
 from app.media.captions import to_webvtt
 from app.media.cells import CellResult, fill_chunk, fill_row
@@ -60,8 +63,11 @@ def plan_film(mine: Claim, stop: Stop) -> None:
     may_copy = db.session.scalar(db.select(Video.may_copy).where(Video.id == mine.video_id))
     db.session.rollback()
     role = GridRole.NEXT if is_for_next(mine) else GridRole.CURRENT
-    facts = probe_apart(_source(mine), stop=stop)
+    coming_in = mine.received is not None
+    facts = probe_apart(_source(mine), stop=stop, whole=mine.size if coming_in else None)
     plan = make_plan(facts, _options(copy=bool(may_copy)))
+    if coming_in:
+        plan = replace(plan, needs=needs_of(facts, plan))
     claims.hold(mine)
     lay_out(mine.video_id, plan, facts.video.upright if facts.video else None, role)
     claims.finish(mine)
@@ -91,10 +97,13 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     row = empty[0][0]
     filled = _filled_chunks(mine)
     place = storage().scratch(mine.film, mine.attempt)
-    for result in fill_row(
-        _source(mine), plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled
-    ):
-        _publish(mine, grid_id, [result], last=False)
+    results = fill_row(_source(mine), plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled)
+    with contextlib.closing(results):
+        for result in results:
+            if mine.received is not None and plan.needs[row][result.chunk] > mine.received:
+                claims.wait_for_rest(mine)  # the file had not come any further
+                return db.session.commit()
+            _publish(mine, grid_id, [result], last=False)
     return _finish(mine)
 
 

@@ -15,6 +15,7 @@ from app.storage import storage
 from app.tasks import claims
 from app.tasks.audit import LEFTOVER_SECONDS, ORPHAN_SECONDS, unowned_films
 from app.tasks.dispatch import dispatch
+from app.tasks.hashing import announce_originals
 from app.tasks.mail import announce_due
 from app.tasks.takeover import sweep_retired
 from app.videos import resumable, writer
@@ -33,6 +34,7 @@ def reconcile() -> None:
     _go_on_where_there_is_room()
     dispatch()
     announce_due()
+    announce_originals()
     sweep_retired()
     writer.settle_all()
     resumable.sweep()

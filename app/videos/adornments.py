@@ -6,13 +6,14 @@ Files go through a scratch folder of the storage, so that a name is there whole 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import update
 
 from app.database import db
 from app.errors import Conflict, DomainError, InvalidInput, NotFound
-from app.media.captions import NotCaptions, read_captions, to_webvtt
+from app.media.captions import Cue, NotCaptions, read_captions, to_webvtt
 from app.media.filing import write_synced
 from app.media.sniff import looks_like_image
 from app.media.tracks import LANGUAGES, label_of, language_of
@@ -34,20 +35,28 @@ def add_subtitle(video: Video, data: bytes, language: str, label: str) -> Subtit
     code = language_of(language)
     if not code:
         errors["language"] = ["Use a language code of two or three letters, such as en."]
-    cues = []
+    cues: list[Cue] = []
     try:
         cues = read_captions(data)
     except NotCaptions as error:
         errors["file"] = [str(error)]
     if errors:
         raise InvalidInput(errors)
+    return keep_captions(video, cues, code, label_of(label) or LANGUAGES.get(code) or code)
+
+
+def keep_captions(
+    video: Video, cues: Sequence[Cue], language: str, label: str, *, is_forced: bool = False
+) -> Subtitle:
+    """Keep these captions; `language` may be empty. Raises Conflict `too_many_subtitles`."""
     if len(queries.subtitles_of([video.id]).get(video.id, [])) >= MAX_SUBTITLES:
         raise Conflict("This film has enough captions. Remove some.", code="too_many_subtitles")
     row = Subtitle(
         video_id=video.id,
         name=new_text(),
-        language=code,
-        label=label_of(label) or LANGUAGES.get(code) or code,
+        language=language,
+        label=label_of(label),
+        is_forced=is_forced,
     )
     _keep(video, text_file(row.name), to_webvtt(cues).encode())
     db.session.add(row)
@@ -80,16 +89,29 @@ def choose_image(video: Video, data: bytes) -> None:
 
     Raises DomainError `not_an_image`.
     """
+    _require_image(data)
+    if video.duration is None:
+        raise Conflict("This film has not been looked at yet. Try again in a moment.")
+    _keep(video, POSTER_UPLOAD, data)
+    _make_poster(video, None)
+
+
+def bring_image(video: Video, data: bytes) -> None:
+    """Let this image be the poster of a film that was not looked at yet: its first task is to come.
+
+    Raises DomainError `not_an_image`.
+    """
+    _require_image(data)
+    _keep(video, POSTER_UPLOAD, data)
+
+
+def _require_image(data: bytes) -> None:
     if not looks_like_image(data[:16]):
         raise DomainError(
             "This file is not an image that we can read. Choose a JPEG, PNG or WebP.",
             code="not_an_image",
             status=415,
         )
-    if video.duration is None:
-        raise Conflict("This film has not been looked at yet. Try again in a moment.")
-    _keep(video, POSTER_UPLOAD, data)
-    _make_poster(video, None)
 
 
 def _make_poster(video: Video, seconds: float | None) -> None:

@@ -70,7 +70,9 @@ class Video(Base):
 
     `may_copy` falls when copying a row of it proved impossible: it is then planned anew. The poster
     is an image of the owner's own, else the picture at `poster_time` (seconds), else a good one;
-    `images_version` grows with each new one, so that no cache shows the old.
+    `images_version` grows with each new one, so that no cache shows the old. While its file still
+    comes in, `received` says how many of its `size` bytes are there; it is None afterwards.
+    `source` identifies the file that an import took, so that it is never taken twice.
     """
 
     __tablename__ = "videos"
@@ -78,6 +80,7 @@ class Video(Base):
         Index("ix_videos_owner_id_id", "owner_id", "id"),
         Index("ix_videos_global_id", "is_global", "playable", "id"),
         Index("ix_videos_owner_id_sha256", "owner_id", "sha256"),
+        Index("ix_videos_owner_id_source", "owner_id", "source", unique=True),
         NEVER_REUSE_IDS,
     )
 
@@ -90,7 +93,9 @@ class Video(Base):
     is_global: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     size: Mapped[int] = mapped_column(BigInteger)
+    received: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
+    source: Mapped[str | None] = mapped_column(String(64))
 
     status: Mapped[str] = mapped_column(String(16), default=Status.PROCESSING)
     playable: Mapped[bool] = mapped_column(default=False)
@@ -206,7 +211,8 @@ class Task(Base):
     It may be claimed while it is waiting, its lease is over and `not_before` has come. `tier` and
     `position` order it within a film; `wanted_at` is when a viewer began to wait for it. It fills
     cells of the grid `grid_id`, or does something for the film as a whole. `work` says how much it
-    is (millions of encoded pixels), `seconds` how long the attempt took that ended well.
+    is (millions of encoded pixels), `seconds` how long the attempt took that ended well. So many
+    bytes of the film's file must be there as `needs` says.
     """
 
     __tablename__ = "tasks"
@@ -234,13 +240,15 @@ class Task(Base):
     request_id: Mapped[str | None] = mapped_column(String(64))
     work: Mapped[float] = mapped_column(default=0.0)
     seconds: Mapped[float | None]
+    needs: Mapped[int] = mapped_column(BigInteger, default=0)
     log: Mapped[str | None] = mapped_column(Text)
 
 
 class Cell(Base):
     """A rendition in a chunk. Filled once its checked bytes are on the disk under their names.
 
-    `segments` holds `[bytes, sha256, seconds]` of each segment in order.
+    `segments` holds `[bytes, sha256, seconds, first_sample_end]` of each segment, in order; the last
+    is the byte at which its key frame ends.
     """
 
     __tablename__ = "cells"
@@ -255,7 +263,7 @@ class Cell(Base):
     task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
     filled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     bytes: Mapped[int | None] = mapped_column(BigInteger)
-    segments: Mapped[list[tuple[int, str, float]] | None] = mapped_column(JSON)
+    segments: Mapped[list[tuple[int, str, float, int]] | None] = mapped_column(JSON)
 
 
 class Upload(Base):

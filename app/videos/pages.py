@@ -16,9 +16,10 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.auth.identity import login_required, require_user, require_verified
+from app.auth.quotas import quota_of
 from app.database import db
 from app.errors import DomainError
-from app.videos import policy, queries, service
+from app.videos import policy, queries, room, service
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
 from app.videos.uploads import receive_form
 
@@ -136,8 +137,11 @@ def watch(id: int) -> str:
 
 
 def _upload_page() -> str:
+    user = require_user()
     return render_template(
         "videos/upload.html",
         max_bytes=current_app.config["MAX_UPLOAD_BYTES"],
-        categories=queries.categories(require_user()),
+        categories=queries.categories(user),
+        quota=quota_of(user),
+        used=room.used_bytes(user.id),
     )

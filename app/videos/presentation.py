@@ -40,6 +40,7 @@ def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None)
     both = (GridRole.CURRENT, GridRole.NEXT)
     rows, texts = queries.rows_of(ids, both), queries.subtitles_of(ids)
     forecasts = forecasts_of(videos)
+    doubles = queries.duplicates(videos, viewer.id)
     begin = current_app.config["PUBLIC_URL"] if base is None else base
     return [
         _describe(
@@ -50,6 +51,7 @@ def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None)
             viewer,
             begin,
         )
+        | {"duplicate_of": doubles.get(video.id)}
         for video in videos
     ]
 
@@ -175,6 +177,7 @@ def _describe(
         "progress": progress,
         "eta": forecast.eta,
         "queue": forecast.queue and asdict(forecast.queue),
+        "uploaded": None if video.received is None else round(video.received / video.size, 4),
         "converting_again": _filled(coming) if coming else None,
         "error": _error(video),
         "created_at": rfc3339(video.created_at),

@@ -124,6 +124,24 @@ def to_watch(video_id: int, user: User) -> Video:
     )
 
 
+def duplicates(videos: Sequence[Video], owner_id: int) -> dict[int, int]:
+    """For films that this person has twice, byte by byte: the id of the oldest one."""
+    hashes = {video.sha256 for video in videos if video.owner_id == owner_id and video.sha256}
+    if not hashes:
+        return {}
+    rows = db.session.execute(
+        select(Video.sha256, func.min(Video.id))
+        .where(Video.owner_id == owner_id, Video.sha256.in_(hashes))
+        .group_by(Video.sha256)
+    )
+    oldest = {row[0]: row[1] for row in rows}
+    return {
+        video.id: oldest[video.sha256]
+        for video in videos
+        if video.owner_id == owner_id and oldest.get(video.sha256, video.id) < video.id
+    }
+
+
 def find(video_id: int) -> Video | None:
     """A film with its owner, or None."""
     return db.session.scalars(_films().where(Video.id == video_id)).one_or_none()

@@ -17,7 +17,7 @@ from app.auth.models import User
 from app.database import after_commit, db, epoch_now, now
 from app.errors import Conflict, DomainError, NotFound
 from app.storage import storage
-from app.videos import service
+from app.videos import early, service
 from app.videos.intake import empty_file
 from app.videos.models import Upload, Video
 from app.videos.names import ORIGINAL, new_film
@@ -95,8 +95,16 @@ def offset_of(upload: Upload) -> int:
     """How many bytes are there, true to the byte."""
     if upload.finished_at is not None:
         return upload.length
+    coming = storage().received(upload.name)
+    if coming is not None:
+        return coming
     kept = storage().entry(upload.name, ORIGINAL)
-    return kept.bytes if kept is not None else storage().received(upload.name) or 0
+    return 0 if kept is None else kept.bytes
+
+
+def is_whole(upload: Upload) -> bool:
+    """Whether every byte is there; it need not be a film yet."""
+    return upload.finished_at is not None or offset_of(upload) == upload.length
 
 
 def change(upload: Upload, wanted: VideoChange) -> None:
@@ -110,8 +118,14 @@ def change(upload: Upload, wanted: VideoChange) -> None:
 
 
 def remove(upload: Upload) -> None:
-    """End the upload; its bytes go once that is committed, unless they are a film. Flushes."""
+    """End the upload; its bytes go once that is committed, unless they are a film. Flushes.
+
+    A film that has begun with the first of them goes too.
+    """
     name = upload.name
+    if (begun := early.film_of(upload)) is not None:
+        service.remove(begun)
+        return
     db.session.execute(delete(Upload).where(Upload.id == upload.id))
     files = storage()
     after_commit(lambda: files.drop_received(name))

@@ -119,9 +119,9 @@ def films_bytes(owner_id: int) -> int:
 
 
 def promised_bytes(owner_id: int) -> int:
-    """The full length of the owner's unfinished uploads."""
+    """The full length of the owner's unfinished uploads, of which no film counts yet."""
     coming = select(func.coalesce(func.sum(Upload.length), 0)).where(
-        Upload.owner_id == owner_id, is_live()
+        Upload.owner_id == owner_id, Upload.video_id.is_(None), is_live()
     )
     return int(db.session.scalar(coming) or 0)
 

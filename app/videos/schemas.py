@@ -102,6 +102,9 @@ class VideoOut(BaseModel):
     queue: QueuePlace | None = Field(
         description="Its place while nobody has taken it up; null once it is its turn."
     )
+    uploaded: float | None = Field(
+        description="0…1 while the rest of its file still comes in; it may be playable before."
+    )
     converting_again: float | None = Field(
         description="0…1 while new renditions are made; those that are there are shown meanwhile."
     )
@@ -111,6 +114,9 @@ class VideoOut(BaseModel):
     width: int | None
     height: int | None
     size: int = Field(description="Bytes of the original.")
+    duplicate_of: int | None = Field(
+        description="One's own older film with the same bytes, known some time after the upload."
+    )
     thumbnail_url: str | None
     poster_url: str | None = Field(description="The large picture, up to 1280 pixels wide.")
     images: list[ImageOut] = Field(

@@ -99,8 +99,9 @@ def ask(name: str) -> Response:
     user = require_verified()
     tus_headers.require_version(request.headers.get("Tus-Resumable"))
     upload = resumable.find(name, user.id)
-    with writing():
-        writer.settle(upload)
+    if upload.finished_at is None and resumable.is_whole(upload):
+        with writing():
+            writer.settle(upload)
     headers = {
         "Upload-Length": str(upload.length),
         "Upload-Metadata": tus_headers.write_metadata(upload),
@@ -199,7 +200,7 @@ def _body() -> writer.Body:
         raise DomainError("Send a Content-Length.", code="length_required", status=411)
     if length is None and not chunked:
         length = 0
-    request.max_content_length = None
+    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES"]  # None is the site's own
     end_silence(request.environ)
     return writer.Body(_Stream(request.stream), length, checksum)
 

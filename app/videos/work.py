@@ -6,9 +6,9 @@ and its ffmpeg ends within two seconds. Services flush, entry points commit.
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
-from app.database import after_commit, db, update_rows
+from app.database import after_commit, db, epoch_now, update_rows
 from app.errors import Conflict
 from app.observability import request_id
 from app.storage import storage
@@ -37,6 +37,24 @@ def add_task(video_id: int, kind: TaskKind) -> None:
     db.session.add(task)
     db.session.flush()
     _announce(task.id)
+
+
+def announce_next(video_id: int) -> None:
+    """Announce the film's next piece of work for which enough of its file is there, if any."""
+    found = db.session.scalar(
+        select(Task.id)
+        .join(Video, Video.id == Task.video_id)
+        .where(
+            Task.video_id == video_id,
+            Task.state == TaskState.WAITING,
+            Task.lease_until < epoch_now(),
+            or_(Video.received.is_(None), Task.needs <= Video.received),
+        )
+        .order_by(Task.tier, Task.position, Task.id)
+        .limit(1)
+    )
+    if found is not None:
+        _announce(found)
 
 
 def stop_tasks(video_id: int) -> None:

@@ -22,12 +22,11 @@ from app.auth.models import User
 from app.database import db, epoch_now, now, update_rows
 from app.errors import Conflict, DomainError, NotSignedIn
 from app.storage import Incoming, storage
-from app.videos import policy, service
+from app.videos import early, policy, service
 from app.videos.intake import Intake, Interrupted, NotAFilm, Readable
 from app.videos.models import Upload
-from app.videos.resumable import expiry, offset_of
+from app.videos.resumable import expiry, is_whole
 from app.videos.room import NoRoom, TooLarge, require_disk
-from app.videos.schemas import VideoDetails
 
 LEASE_SECONDS = 8
 """Less than the nine seconds over which tus clients spread their tries by default."""
@@ -106,11 +105,13 @@ def append(upload: Upload, offset: int, body: Body) -> None:
     Raises Locked, Conflict `wrong_offset`, TooLarge, NotAFilm (the upload is gone then),
     ChecksumMismatch, NoRoom, Interrupted. Whatever is raised, the bytes that are there count.
     """
-    if upload.finished_at is not None or offset_of(upload) == upload.length:
+    if is_whole(upload):
         settle(upload)
-        if offset != upload.length:
-            raise _wrong_offset(upload.length)
-        if body.stream.read(1):
+        length = upload.length
+        db.session.rollback()  # no session is held while the body is read
+        if offset != length:
+            raise _wrong_offset(length)
+        if body.length or (body.length is None and body.stream.read(1)):
             raise _too_long()
         return
     with _claimed(upload) as (mine, intake):
@@ -121,6 +122,8 @@ def append(upload: Upload, offset: int, body: Body) -> None:
         _receive(mine, intake, body)
         if intake.size == mine.length:
             _finish(mine, intake)
+        else:
+            early.follow(mine.upload_id, intake.incoming, intake.size)
 
 
 def settle(upload: Upload) -> None:
@@ -128,7 +131,7 @@ def settle(upload: Upload) -> None:
 
     Nothing is done for others. Raises Locked while it is being finished. Commits.
     """
-    if upload.finished_at is not None or offset_of(upload) != upload.length:
+    if upload.finished_at is not None or not is_whole(upload):
         return
     with _claimed(upload) as (mine, intake):
         _finish(mine, intake)
@@ -145,7 +148,7 @@ def settle_all() -> None:
             User.disabled_at.is_(None),
         )
     ).all()
-    for upload in [one for one in waiting if offset_of(one) == one.length]:
+    for upload in [one for one in waiting if is_whole(one)]:
         with contextlib.suppress(DomainError):
             settle(upload)
     db.session.rollback()
@@ -196,7 +199,9 @@ def _receive(mine: _Claim, intake: Intake, body: Body) -> None:
         intake.incoming.hold_back()
     try:
         while left and (block := body.stream.read(min(BLOCK_BYTES, left))):
-            _renew(mine, intake.size if checksum is None else start)
+            size = intake.size if checksum is None else start
+            if _renew(mine, size):
+                early.follow(mine.upload_id, intake.incoming, size)
             intake.write(block)
             left -= len(block)
             if checksum is not None:
@@ -217,11 +222,11 @@ def _receive(mine: _Claim, intake: Intake, body: Body) -> None:
     intake.incoming.accept()
 
 
-def _renew(mine: _Claim, size: int, *, at_once: bool = False) -> None:
-    """Prolong the lease when it is time. Raises Locked. Commits."""
+def _renew(mine: _Claim, size: int, *, at_once: bool = False) -> bool:
+    """Prolong the lease when it is time, and say whether it was. Raises Locked. Commits."""
     moment = time.monotonic()
     if moment < mine.renew_at and not at_once:
-        return
+        return False
     kept = update_rows(
         _still_mine(mine).values(
             lease_until=epoch_now() + LEASE_SECONDS, received=size, expires_at=expiry()
@@ -231,6 +236,7 @@ def _renew(mine: _Claim, size: int, *, at_once: bool = False) -> None:
     if not kept:
         raise Locked
     mine.renew_at = moment + RENEW_SECONDS
+    return True
 
 
 def _finish(mine: _Claim, intake: Intake) -> None:
@@ -243,14 +249,18 @@ def _finish(mine: _Claim, intake: Intake) -> None:
     owner = db.session.get(User, upload.owner_id)
     if owner is None:
         raise NotSignedIn("Your account is no longer open.")
-    video = service.take_in(
-        intake.incoming,
-        mine.length,
-        owner.id,
-        VideoDetails(title=upload.title, description=upload.description, category=upload.category),
-        is_global=upload.is_global and policy.may_fill_catalogue(owner),
-        film=mine.name,
-    )
+    video = early.film_of(upload)
+    if video is not None:
+        service.complete(video, intake.incoming)
+    else:
+        video = service.take_in(
+            intake.incoming,
+            mine.length,
+            owner.id,
+            early.details_of(upload),
+            is_global=upload.is_global and policy.may_fill_catalogue(owner),
+            film=mine.name,
+        )
     upload.video_id, upload.finished_at, upload.expires_at = video.id, now(), expiry()
     upload.received, upload.lease_until = mine.length, 0.0
     db.session.commit()

@@ -210,6 +210,8 @@ def test_login_answers_the_person_and_sets_both_cookies(client: FlaskClient, add
         "email": "ada@example.com",
         "role": "member",
         "pending_email": None,
+        "quota_bytes": None,
+        "used_bytes": 0,
     }
 
 

@@ -219,7 +219,7 @@ def test_the_export_holds_everything_and_no_secret(
     answer = ada.get("/api/me/export/")
     assert "attachment" in answer.headers["Content-Disposition"]
     data = answer.json
-    assert set(data) == {"profile", "sessions", "api_tokens", "videos"}
+    assert set(data) == {"profile", "sessions", "api_tokens", "videos", "uploads"}
     assert data["profile"]["email"] == "ada@example.com"
     assert [film["title"] for film in data["videos"]] == ["My cat"]
     assert [token["name"] for token in data["api_tokens"]] == ["Lamp"]

@@ -22,7 +22,7 @@ MINUTES = 20
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_it_plays_at_once_and_at_minute_15_while_it_is_encoded(
-    page: Page, site: Site, tmp_path: Path, record_property: pytest.RecordProperty
+    page: Page, site: Site, tmp_path: Path
 ) -> None:
     film = tmp_path / "long.mkv"
     part = made_film(10, "1280x720", "mpeg4")
@@ -52,7 +52,7 @@ def test_it_plays_at_once_and_at_minute_15_while_it_is_encoded(
     until(page, lambda: video.evaluate(FRAMES) > 1, 30)
     first = time.monotonic() - uploaded
     assert video.evaluate("v => v.videoWidth") > 0
-    assert abs(video.evaluate("v => v.duration") - MINUTES * 60) < 2
+    assert abs(video.evaluate("v => v.duration") - MINUTES * 60) < 5
 
     shown = video.evaluate(FRAMES)
     sought = time.monotonic()
@@ -64,5 +64,4 @@ def test_it_plays_at_once_and_at_minute_15_while_it_is_encoded(
     assert video.evaluate("v => v.error") is None
     answer = page.request.get(f"{site.url}/api/videos/1/").json()
     assert answer["status"] == "processing"
-    record_property("first picture after the upload, s", round(first, 2))
-    record_property("picture after seeking to minute 15, s", round(there, 2))
+    print(f"first picture {first:.1f} s after the upload, at minute 15 {there:.1f} s after seeking")

@@ -62,7 +62,7 @@ def film(make_clip: Clip) -> Path:
 def webm(make_clip: Clip) -> Path:
     """Nine seconds of VP8 at 30/1.001: it must be encoded."""
     return make_clip(
-        "film.webm", [*lavfi(rate="30000/1001"), "-c:v", "mpeg4", "-deadline", "realtime",
+        "film.webm", [*lavfi(rate="30000/1001"), "-c:v", "libvpx", "-deadline", "realtime",
                       "-cpu-used", "8", "-c:a", "libopus"],
     )  # fmt: skip
 

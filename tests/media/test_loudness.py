@@ -129,8 +129,10 @@ def test_even_volume(target: float, talk: Path, binary: str, tmp_path: Path) -> 
     assert loudness.true_peak <= -1.4
 
 
-def test_even_volume_of_a_moment(make_clip: Clip, binary: str, tmp_path: Path) -> None:
-    clip = make_clip("moment.wav", tones((-40, 0.7)))
+@pytest.mark.parametrize("name", ["moment", "silence"])
+def test_even_volume_of_a_moment(name: str, make_clip: Clip, binary: str, tmp_path: Path) -> None:
+    silence = ["-f", "lavfi", "-i", "anullsrc=d=2"]
+    clip = make_clip(f"{name}.wav", silence if name == "silence" else tones((-40, 0.7)))
     plan = make_plan(probe(clip), PlanOptions(normalise=-23))
     check_row(plan, "audio-1", convert(clip, plan, tmp_path, binary, ["audio-1"])["audio-1"])
 

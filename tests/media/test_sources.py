@@ -88,7 +88,7 @@ KINDS: dict[str, tuple[list[str], str, tuple[int, int]]] = {
 @pytest.mark.parametrize("name", KINDS)
 def test_kind(name: str, make_clip: Clip, binary: str, tmp_path: Path) -> None:
     arguments, sentence, size = KINDS[name]
-    clip = make_clip(name, arguments)
+    clip = make_clip(f"kind-{name}", arguments)
     facts = probe(clip)
     plan = make_plan(facts)
     assert any(sentence in decision for decision in plan.decisions), plan.decisions
@@ -246,6 +246,17 @@ def test_sound_that_changes_its_rate_and_channels(make_clip: Clip, binary: str,
     made = whole(cells["audio-0"])
     for start, tone in ((1, 440), (3, 440), (4.5, 880), (6.5, 880)):
         assert hertz(made, start, binary) == pytest.approx(tone, abs=5)
+
+
+def test_sound_that_is_mostly_broken(make_clip: Clip, binary: str, tmp_path: Path) -> None:
+    arguments = ["-f", "lavfi", "-i", "sine=d=60", "-c:a", "aac", "-movflags", "+faststart"]
+    clip = make_clip("whole.m4a", arguments)
+    data = clip.read_bytes()
+    broken = tmp_path / "broken.m4a"
+    good = len(data) * 12 // 100
+    broken.write_bytes(data[:good] + b"\xff" * (len(data) - good))
+    plan = make_plan(probe(broken))
+    check_row(plan, "audio-0", convert(broken, plan, tmp_path, binary)["audio-0"])
 
 
 def hertz(data: bytes, start: float, binary: str) -> float:

@@ -257,6 +257,30 @@ def test_pictures_without_a_task_get_one(site: Site, work: Work) -> None:
     assert site.audit() == (0, [])
 
 
+@pytest.mark.parametrize("lost", ["480.avif", "pictures.json"])
+def test_each_size_and_format_is_promised(site: Site, work: Work, lost: str) -> None:
+    path = site.folder / "images" / lost
+    path.unlink()
+    code, found = site.audit("--fix")
+    assert (code, [finding["name"] for finding in found]) == (0, [f"images/{lost}"])
+    work()
+    assert path.exists()
+    assert site.audit() == (0, [])
+
+
+def test_a_film_from_before_the_sizes_lacks_nothing(site: Site) -> None:
+    for path in (site.folder / "images").iterdir():
+        if path.suffix in {".webp", ".avif", ".json"}:
+            path.unlink()
+    with site.app.app_context():
+        db.session.execute(update(Video).values(placeholder=None, images_version=9))
+        db.session.commit()
+    assert site.audit("--fix") == (0, [])
+    film = site.client.get(f"/api/videos/{site.video_id}/").json
+    assert (film["images"], film["placeholder"]) == ([], None)
+    assert film["thumbnail_url"]
+
+
 def test_a_lost_storyboard_of_a_damaged_film_comes_with_the_film(site: Site, work: Work) -> None:
     (site.folder / "images" / STORYBOARD).unlink()
     flip(site.grid_file("video", "copy", "1.m4s"))

@@ -216,3 +216,45 @@ def test_task_states_end_as_done(app: APIFlask, signed_in: FlaskClient, work: Wo
     with app.app_context():
         assert {task.state for task in db.session.query(Task)} == {TaskState.DONE}
         assert {task.lease_until for task in db.session.query(Task)} == {0.0}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sound_has_its_loudness_and_an_even_form(
+    app: APIFlask, signed_in: FlaskClient, work: Work
+) -> None:
+    app.config["NORMALISE_LUFS"] = -23.0
+    video_id = upload(signed_in, made_film(9, "640x360").read_bytes())
+    work()
+    own, even = signed_in.get(f"/api/videos/{video_id}/").json["audio"]
+    assert (own["label"], own["default"]) == ("Track 1", True)
+    assert (even["label"], even["default"]) == ("Track 1, even volume", False)
+    # A sine of 1/8 is 18.1 dB below full scale at its peak; one channel of it is 3 LU quieter.
+    assert own["loudness"] == pytest.approx(-21.7, abs=0.5)
+    assert -18.2 < own["true_peak"] < -10  # coarse encoding overshoots where the sine begins
+    assert own["loudness_range"] == pytest.approx(0, abs=0.5)
+    assert even["loudness"] == pytest.approx(-23, abs=1)
+    playback = signed_in.get(f"/api/videos/{video_id}/playback/").json
+    assert playback["audio"] == [own, even]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_row_that_goes_on_ends_with_its_loudness(
+    app: APIFlask, signed_in: FlaskClient, work: Work
+) -> None:
+    video_id = upload(signed_in, made_film(9, "640x360").read_bytes())
+    work()
+    (whole,) = signed_in.get(f"/api/videos/{video_id}/").json["audio"]
+    with app.app_context():  # as it is left by a crash before the last cell was filled
+        rendition = db.session.query(Rendition).where(Rendition.kind == "audio").one()
+        rendition.loudness = rendition.loudness_range = rendition.true_peak = None
+        last = db.session.query(Cell).where(
+            Cell.rendition_id == rendition.id, Cell.chunk == rendition.chunks - 1
+        ).one()  # fmt: skip
+        assert last.chunk > 0
+        last.filled_at = last.segments = last.bytes = None
+        db.session.get_one(Task, last.task_id).state = TaskState.WAITING
+        db.session.commit()
+        dispatch()
+    work()
+    assert signed_in.get(f"/api/videos/{video_id}/").json["audio"] == [whole]
+    assert whole["loudness"] is not None

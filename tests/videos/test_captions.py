@@ -203,10 +203,25 @@ def thumbnail(client: FlaskClient, film: int) -> tuple[str, av.VideoFrame]:
             return url, next(container.decode(video=0))
 
 
+def widths(client: FlaskClient, film: int) -> set[int]:
+    """The widths that the film's pictures are said to have, and have."""
+    described = client.get(f"/api/videos/{film}/").json
+    assert len(described["placeholder"]) <= 400
+    for image in described["images"]:
+        with client.get(image["url"]) as answer:
+            assert answer.content_type == f"image/{image['format']}"
+            with av.open(io.BytesIO(answer.data)) as container:
+                frame = next(container.decode(video=0))
+        assert (frame.width, frame.height) == (image["width"], image["height"])
+    assert {image["format"] for image in described["images"]} == {"jpeg", "webp", "avif"}
+    return {image["width"] for image in described["images"]}
+
+
 def test_a_chosen_moment_and_an_own_image_win(
-    signed_in: FlaskClient, film: int, work: Work, tmp_path: Path
+    app: APIFlask, signed_in: FlaskClient, film: int, work: Work, tmp_path: Path
 ) -> None:
     before, _ = thumbnail(signed_in, film)
+    assert widths(signed_in, film) == {320}
     answer = signed_in.post(f"/api/videos/{film}/thumbnail/", json={"time": 2.9})
     assert answer.status_code == 202
     work()
@@ -222,6 +237,7 @@ def test_a_chosen_moment_and_an_own_image_win(
     own, picture = thumbnail(signed_in, film)
     assert own != moment
     assert (picture.width, picture.height) == (480, 854)
+    assert widths(signed_in, film) == {480, 900}
     red = picture.to_ndarray(format="rgb24")[400, 200] if _has_numpy() else None
     assert red is None or (red[0] > 200 and red[1] < 50)
     assert signed_in.get(f"/api/videos/{film}/").json["status"] == "ready"
@@ -229,6 +245,10 @@ def test_a_chosen_moment_and_an_own_image_win(
     signed_in.post(f"/api/videos/{film}/thumbnail/", json={"time": 0})
     work()
     assert thumbnail(signed_in, film)[1].width == 320
+    assert widths(signed_in, film) == {320}, "nothing is left of the larger one"
+    with app.app_context():
+        images = storage().path(db.session.scalars(db.select(Video.film)).one(), "images")
+    assert len([path for path in images.iterdir() if path.suffix in {".webp", ".avif"}]) == 2
 
 
 def _has_numpy() -> bool:
@@ -237,6 +257,19 @@ def _has_numpy() -> bool:
     except ImportError:
         return False
     return True
+
+
+def test_pages_offer_every_size(signed_in: FlaskClient, film: int) -> None:
+    described = signed_in.get(f"/api/videos/{film}/").json
+    for page in ("/browse", f"/videos/{film}", "/my-videos"):
+        text = signed_in.get(page).text
+        for kind in ("avif", "webp"):
+            (source,) = set(
+                re.findall(rf'<source type="image/{kind}" sizes="[^"]+" srcset="([^"]+)"', text)
+            )
+            assert re.fullmatch(rf"/stream/[^ ]+/images/480\.{kind}\?v=1 320w", source)
+        assert f'<img class="placeholder" src="{described["placeholder"]}" alt=""' in text
+        assert " style=" not in text, "the policy bars it"
 
 
 @pytest.mark.parametrize(

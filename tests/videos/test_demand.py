@@ -55,6 +55,7 @@ def test_a_cell_is_taken_out_of_its_task_and_goes_first(
         before = db.session.query(Task).count()
         together = cell("360p", 2).task_id
         assert cell("240p", 2).task_id == together
+        work_together = db.session.get_one(Task, together).work
     for _ in range(3):  # asking again changes nothing
         answer = signed_in.get(f"{stream}240p/3.m4s")
         assert (answer.status_code, answer.json["code"]) == (503, "pending")
@@ -64,6 +65,9 @@ def test_a_cell_is_taken_out_of_its_task_and_goes_first(
         assert own != together
         assert cell("360p", 2).task_id == together
         assert db.session.get_one(Task, own).wanted_at is not None
+        left, taken = (db.session.get_one(Task, number).work for number in (together, own))
+        assert taken / left == pytest.approx(426 * 240 / (640 * 360))
+        assert left + taken == pytest.approx(work_together)
         assert queue(VIDEOS).get_jobs()[0].args == [own]
         run_in_child(lambda: run_task(own))
     with signed_in.get(f"{stream}240p/3.m4s") as segment:

@@ -13,7 +13,7 @@ from app.auth.models import User
 from app.auth.profile import delete_account
 from app.database import db
 from app.storage import storage
-from app.videos import uploads
+from app.videos import room
 from app.videos.models import Video
 from tests.conftest import make_user, sign_in
 from tests.films import made_film
@@ -244,16 +244,16 @@ def test_an_account_that_ends_during_the_upload_leaves_no_film(
     monkeypatch: pytest.MonkeyPatch,
     end: Callable[[User], None],
 ) -> None:
-    real = uploads.require_room
+    real = room.require_room
 
     def meanwhile(size: int) -> None:  # asked for when the first bytes of the film are here
         with app.app_context():
             end(db.session.get_one(User, member))
             db.session.commit()
             db.session.remove()
-        monkeypatch.setattr(uploads, "require_room", real)
+        monkeypatch.setattr(room, "require_room", real)
 
-    monkeypatch.setattr(uploads, "require_room", meanwhile)
+    monkeypatch.setattr(room, "require_room", meanwhile)
     answer = signed_in.post(URL, data=form(made_film().read_bytes()))
     assert (answer.status_code, answer.json["code"]) == (401, "not_signed_in")
     assert files_below(app) == []

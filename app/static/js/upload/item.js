@@ -213,12 +213,13 @@ export class Item {
     try {
       const video = await this.sending.run(this.fields, {
         progress: (sent) => this.showSending(sent),
+        begun: (video) => this.follow(video),
         trouble: (sentence) => this.say(sentence),
       });
       this.part("upload-bar").value = 1;
-      this.video = video.id;
-      this.save();
+      this.show("converting");
       this.follow(video);
+      this.save();
     } catch (error) {
       if (!(error instanceof UploadStopped)) throw error;
       if (error.cancelled) return;
@@ -248,9 +249,11 @@ export class Item {
   }
 
   follow(video) {
-    this.look = (latest, grid) => this.showVideo(latest, grid);
-    this.look(video, video.grid ?? null);
-    if (video.status === "processing") followVideo(video.id, this.look, { grid: true });
+    const look = (latest, grid) => this.showVideo(latest, grid);
+    look(video, video.grid ?? null);
+    if (this.video === video.id) return; // since its conversion began
+    this.video = video.id;
+    if (video.status === "processing") followVideo(video.id, look, { grid: true });
   }
 
   showVideo(latest, grid) {
@@ -260,6 +263,10 @@ export class Item {
     if (latest.thumbnail_url) {
       this.part("picture").querySelector("[data-own]")?.remove();
       showPicture(this.part("picture"), latest.thumbnail_url);
+    }
+    if (latest.uploaded !== null) {
+      if (turned) this.queue.announce(`${latest.title} can be watched.`);
+      return; // the upload says how far it is
     }
     const figure = this.part("grid");
     if (grid?.rows?.length) drawGrid(figure, grid);

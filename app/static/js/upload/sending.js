@@ -49,10 +49,11 @@ export class Sending {
   }
 
   /**
-   * Send what is missing. `progress` gets {share, rate (bytes/s), rest (s)}, `trouble` a sentence
-   * while the connection is away. Resolves to the film; rejects with UploadStopped.
+   * Send what is missing. `progress` gets {share, rate (bytes/s), rest (s)}, `begun` the film if
+   * its conversion begins before its end, `trouble` a sentence while the connection is away.
+   * Resolves to the film; rejects with UploadStopped.
    */
-  async run(fields, { progress, trouble }) {
+  async run(fields, { progress, begun, trouble }) {
     const pace = startPace();
     const location = await new Promise((resolve, reject) => {
       this.reject = reject;
@@ -72,7 +73,9 @@ export class Sending {
           progress({ share: total ? sent / total : 1, rate, rest: (total - sent) / rate });
         },
         onAfterResponse: (_request, response) => {
-          last = response.getHeader("Video-Location") ?? last;
+          const found = response.getHeader("Video-Location");
+          if (found && !last) filmAt(found).then(begun, () => {});
+          last = found ?? last;
         },
         onShouldRetry: (error) => {
           const status = error.originalResponse?.getStatus() ?? 0;
@@ -88,9 +91,7 @@ export class Sending {
       });
       this.upload.start();
     });
-    const answer = await fetch(new URL(location).pathname, { headers: { Accept: "application/json" } });
-    if (!answer.ok) throw stoppedBy(answer.status, await answer.text());
-    return answer.json();
+    return filmAt(location);
   }
 
   /** Stop for a while; what was sent stays. */
@@ -105,6 +106,13 @@ export class Sending {
     this.reject?.(new UploadStopped("Cancelled.", { cancelled: true }));
     return this.address ? endUpload(this.address) : Promise.resolve();
   }
+}
+
+/** The film at an address of the API, which may be open under another name of the machine. */
+async function filmAt(location) {
+  const answer = await fetch(new URL(location).pathname, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw stoppedBy(answer.status, await answer.text());
+  return answer.json();
 }
 
 function stoppedBy(status, text) {
