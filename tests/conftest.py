@@ -26,7 +26,7 @@ from app import create_app
 from app.auth.models import User
 from app.auth.passwords import hash_password
 from app.database import db, forget_connections, now
-from app.tasks.queue import MAIL, VIDEOS
+from app.tasks.queue import QUEUES
 from config import Settings
 from standalone.redis import find_redis_server
 
@@ -173,7 +173,7 @@ def work(app: APIFlask) -> Callable[[], None]:
         kept = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
         with app.app_context():
             worker = Worker(
-                [MAIL, VIDEOS], connection=app.extensions["redis"], serializer=JSONSerializer
+                list(QUEUES), connection=app.extensions["redis"], serializer=JSONSerializer
             )
             worker.work(burst=True, logging_level="WARNING")
             db.session.rollback()

@@ -1,4 +1,4 @@
-"""The dispatcher: keeps RQ's queue short and decides late, from the table, what comes next.
+"""The dispatcher: keeps RQ's queues short and decides late, from the table, what comes next.
 
 Order: what a viewer is waiting for; then fairness between owners; then the tier (first picture
 before lowest rung before the rest), the older film, the position in the film.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from flask import current_app
 from rq import Worker
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from app.database import db, epoch_now, update_rows
-from app.tasks.queue import RUN_TASK, VIDEOS, enqueue, queue, waiting
-from app.videos.models import Task, TaskState, Video
+from app.tasks.layout import FIRST
+from app.tasks.queue import RUN_TASK, SOON, VIDEOS, enqueue, queue, waiting
+from app.videos.models import Task, TaskKind, TaskState, Video
 
 JOBS_PER_WORKER = 2
 """Announced jobs per worker: one in hand and one to go on with, so no seek waits behind many."""
@@ -22,23 +23,35 @@ QUEUED_SECONDS = 30.0
 
 
 def dispatch() -> int:
-    """Announce as many tasks as the queue has room for; returns how many. Commits.
+    """Announce as many tasks as the queues have room for; returns how many. Commits.
 
     Raises redis.RedisError when Redis is away; the rows are untouched then.
     """
-    workers = max(1, Worker.count(queue=queue(VIDEOS)))
-    room = workers * JOBS_PER_WORKER - waiting(VIDEOS)
+    return _announce(SOON, urgent=True) + _announce(VIDEOS, urgent=False)
+
+
+def _announce(name: str, *, urgent: bool) -> int:
+    workers = max(1, Worker.count(queue=queue(name)))
+    room = workers * JOBS_PER_WORKER - waiting(name)
     if room <= 0:
         return 0
-    chosen = _choose(room)
-    for task_id, fence, wanted in chosen:
+    chosen = _choose(room, urgent=urgent)
+    for task_id, fence in chosen:
         # The attempt's fence is part of the id: RQ never has two jobs of one name.
-        enqueue(VIDEOS, RUN_TASK, task_id, job_id=f"task-{task_id}-{fence + 1}", at_front=wanted)
+        enqueue(name, RUN_TASK, task_id, job_id=f"task-{task_id}-{fence + 1}")
     return len(chosen)
 
 
-def _choose(room: int) -> list[tuple[int, int, bool]]:
-    """Pick and mark the next tasks: (id, fence so far, whether a viewer waits)."""
+def _choose(room: int, *, urgent: bool) -> list[tuple[int, int]]:
+    """Pick and mark the next tasks: (id, fence so far).
+
+    Urgent is what a viewer waits for, the plan of a film, and its first picture.
+    """
+    waited_for = or_(
+        Task.wanted_at.is_not(None),
+        Task.kind == TaskKind.PLAN,
+        and_(Task.kind == TaskKind.CHUNK, Task.tier <= FIRST),
+    )
     moment = epoch_now()
     busy = (
         select(Video.owner_id, func.count().label("busy"))
@@ -70,11 +83,12 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
             Task.queued_until < moment,
             Task.not_before <= moment,
             or_(Video.received.is_(None), Task.needs <= Video.received),
+            waited_for if urgent else ~waited_for,
         )
         .subquery()
     )
     first = (
-        select(open_tasks.c.id, open_tasks.c.fence, open_tasks.c.wanted_at)
+        select(open_tasks.c.id, open_tasks.c.fence)
         .order_by(
             open_tasks.c.wanted_at.is_(None),
             open_tasks.c.wanted_at,
@@ -94,4 +108,4 @@ def _choose(room: int) -> list[tuple[int, int, bool]]:
         )
     db.session.commit()
     current_app.logger.debug("dispatched %d tasks", len(found))
-    return [(row.id, row.fence, row.wanted_at is not None) for row in found]
+    return [(row.id, row.fence) for row in found]

@@ -32,7 +32,7 @@ def announce_originals() -> None:
     """Announce films that can be watched and were never hashed. Leaves no transaction open."""
     waiting = db.session.scalars(
         select(Video.id)
-        .where(Video.sha256.is_(None), Video.playable.is_(True))
+        .where(Video.sha256.is_(None), Video.playable.is_(True), Video.received.is_(None))
         .order_by(Video.id.desc())
         .limit(BATCH)
     ).all()

@@ -13,8 +13,11 @@ from app.extensions import redis_client
 from app.observability import request_id
 
 VIDEOS = "videos"
+SOON = "soon"
+"""What somebody waits for before a screen: a worker of its own never has a long job in hand."""
+
 MAIL = "mail"
-QUEUES = (MAIL, VIDEOS)
+QUEUES = (MAIL, SOON, VIDEOS)
 """Every queue, in the order in which a worker looks: a mail takes a moment, a film minutes."""
 
 RUN_TASK = "app.tasks.jobs.run_task"

@@ -1,8 +1,10 @@
 """The worker pool of one machine: RQ workers in processes of their own, and the reconciler.
 
-The pool's own process does no work. It starts one worker for mails and as many as asked for films,
-starts again what dies (freeing what it held), reconciles every quarter of a minute, tidies accounts
-every hour, and hands back on SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
+The pool's own process does no work. It starts one worker for mails, one for what somebody waits for
+before a screen, as many as asked for films, and where WATCH_FOLDER is set one process that imports
+from there. It starts again what dies (freeing
+what it held), reconciles every quarter of a minute, tidies accounts every hour, and hands back on
+SIGTERM: workers end after the job in hand, or after `DRAIN_SECONDS`.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ from app.tasks import claims
 from app.tasks.dispatch import dispatch
 from app.tasks.jobs import worker_name
 from app.tasks.parent import die_with_parent
-from app.tasks.queue import MAIL, VIDEOS
+from app.tasks.queue import MAIL, SOON, VIDEOS
 from app.tasks.reconcile import reconcile
+from app.tasks.watching import watch
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +46,14 @@ DRAIN_SECONDS = 8.0
 RESTART_SECONDS = 2.0
 """Pause before a worker that died at once is started again."""
 
+BEHIND = 5
+"""How much nicer the usual workers are than the one for what is waited for."""
+
 MONITOR_SECONDS = 30
 """How often a worker tells Redis that its job is alive."""
+
+_WATCH = "watch"
+"""In place of a queue: the process that imports films from WATCH_FOLDER."""
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -68,7 +77,9 @@ class Pool:
 
     def __init__(self, app: Flask, count: int) -> None:
         self._app = app
-        self._queues = [MAIL] + [VIDEOS] * count
+        self._queues = [MAIL, SOON] + [VIDEOS] * count
+        if app.config["WATCH_FOLDER"] is not None:
+            self._queues.append(_WATCH)
         self._processes: dict[int, tuple[str, BaseProcess]] = {}
         self._stopping = False
 
@@ -94,8 +105,9 @@ class Pool:
         self._stopping = True
 
     def _start(self, queue_name: str) -> None:
+        target = _watch if queue_name == _WATCH else _work
         process = _FORK.Process(
-            target=_work, args=(self._app, queue_name, os.getpid()), name=f"worker-{queue_name}"
+            target=target, args=(self._app, queue_name, os.getpid()), name=f"worker-{queue_name}"
         )
         process.start()
         assert process.pid is not None  # noqa: S101 - it has been started
@@ -173,16 +185,28 @@ def _free_claim(_job: Job, _pid: int, _status: int, _usage: object) -> None:
     dispatch()
 
 
-def _work(app: Flask, queue_name: str, parent: int) -> None:
-    """The life of one worker process."""
+def _watch(app: Flask, _queue_name: str, parent: int) -> None:
+    """The life of the process that watches a folder."""
+    _begin_life(parent)
+    watch(app)
+
+
+def _begin_life(parent: int) -> None:
     die_with_parent(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the pool, which drains
+
+
+def _work(app: Flask, queue_name: str, parent: int) -> None:
+    """The life of one worker process."""
+    _begin_life(parent)
     with app.app_context():
         forget_connections(db.engine)  # the pool goes on using its own
-        if queue_name == VIDEOS:
+        if queue_name != MAIL:
             _warm_up()
             db.engine.dispose()
+        if queue_name == VIDEOS:
+            os.nice(BEHIND)  # who waits before a screen goes first
         os.register_at_fork(after_in_child=lambda: forget_connections(db.engine))
         worker = PatientWorker(
             [queue_name],

@@ -4,77 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy import select
 
-from app.auth.admin import by_email
-from app.auth.models import User
 from app.database import db
-from app.errors import Conflict, NotFound
-from app.media.sniff import SNIFF_BYTES, looks_like_film
+from app.errors import Conflict
 from app.videos import attempts, queries, service, work
+from app.videos.import_cli import import_command
 from app.videos.models import Video
 from app.videos.presentation import describe
-from app.videos.room import NoRoom, require_room
-from app.videos.schemas import VideoDetails
-from app.videos.uploads import title_from
 
 videos = AppGroup("videos", help="Import, list and delete films.")
 
 
-@videos.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--global", "is_global", is_flag=True, help="Into the global catalogue.")
-@click.option("--owner", help="E-mail address of the owner (default: the first admin).")
-@click.option("--category", default="", help="Category of the films.")
-@click.option("--title", help="Title, for a single file (default: from its name).")
-@click.option("--description", default="", help="Description.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def import_command(
-    paths: tuple[Path, ...],
-    is_global: bool,
-    owner: str | None,
-    category: str,
-    title: str | None,
-    description: str,
-    as_json: bool,
-) -> None:
-    """Copy films in from files or folders."""
-    try:
-        user = _owner(owner)
-    except NotFound as error:
-        raise click.ClickException(error.detail) from None
-    user_id = user.id
-    files = list(_films_in(paths))
-    if not files:
-        raise click.ClickException("There is no film among these files.")
-    if title and len(files) > 1:
-        raise click.ClickException("--title goes with a single file.")
-    taken: list[int] = []
-    bar = click.progressbar(files, label="Importing", file=sys.stderr)
-    with bar as progress:
-        for path in progress:
-            details = VideoDetails(
-                title=title or title_from(path.name), description=description, category=category
-            )
-            try:
-                require_room(path.stat().st_size)
-                db.session.rollback()
-                video = service.import_file(
-                    path, db.session.get_one(User, user_id), details, is_global=is_global
-                )
-                db.session.commit()
-            except NoRoom as error:
-                raise click.ClickException(f"{path.name}: {error.detail}") from None
-            except OSError as error:
-                raise click.ClickException(f"{path.name}: {error.strerror}") from None
-            taken.append(video.id)
-    _print([_found(video_id) for video_id in taken], as_json)
+videos.add_command(import_command)
 
 
 @videos.command("list")
@@ -172,41 +118,11 @@ def _work(act: Callable[[Video], None], video_id: int, said: str, as_json: bool)
     )
 
 
-def _owner(email: str | None) -> User:
-    """Whose films they will be: the account named, else the first administrator."""
-    if email is not None:
-        user = by_email(email)
-    else:
-        first = db.session.scalars(
-            select(User).where(User.role == "admin").order_by(User.id)
-        ).first()
-        if first is None:
-            raise click.ClickException("Name an owner: --owner EMAIL.")
-        user = first
-    if not user.is_verified:
-        raise click.ClickException(f"{user.email} is not confirmed yet, and so owns no films.")
-    return user
-
-
 def _found(video_id: int) -> Video:
     video = queries.find(video_id)
     if video is None:
         raise click.ClickException(f"There is no film {video_id}.")
     return video
-
-
-def _films_in(paths: tuple[Path, ...]) -> Iterator[Path]:
-    """The films among these files and below these folders, by their first bytes."""
-    for path in paths:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            if not file.is_file():
-                continue
-            with file.open("rb") as opened:
-                if looks_like_film(opened.read(SNIFF_BYTES)):
-                    yield file
-                elif not path.is_dir():
-                    raise click.ClickException(f"{file.name} is not a film that we can read.")
 
 
 def _print(found: Any, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from app.database import after_commit, db, epoch_now, update_rows, writing
 from app.errors import NotFound
-from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
+from app.tasks.queue import RUN_TASK, SOON, enqueue
 from app.videos.models import Cell, Rendition, Task, TaskKind, TaskState
 
 PIXELS = Rendition.width * Rendition.height
@@ -39,7 +39,7 @@ def want(grid_id: int, row: str, chunk: int) -> None:
             .where(Task.id == task_id, Task.wanted_at.is_(None))
             .values(wanted_at=epoch_now())
         )
-        after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task_id, at_front=True))
+        after_commit(lambda: enqueue(SOON, RUN_TASK, task_id))
 
 
 def _take_out(cell_id: int, task_id: int, own: Task) -> int:

@@ -111,7 +111,8 @@ def _year(text: str, *, released: bool) -> re.Match[str] | None:
     for kind in (_BRACKETED_YEAR, *((_YEAR,) if released else ())):
         found = [year for year in kind.finditer(text) if _words(text[: year.start()], dotted=True)]
         if found:
-            return found[-1]
+            last: re.Match[str] = found[-1]
+            return last
     return None
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.auth.admin import owner_of_imports
 from app.database import db
 from app.errors import DomainError
 from app.videos import importing
@@ -38,8 +38,8 @@ _WORDS = {
 @click.option("--category", default="", help="Category (default: from the .nfo file).")
 @click.option("--title", default="", help="Title, for a single file (default: from its name).")
 @click.option("--description", default="", help="Description (default: from the .nfo file).")
-@click.option("--link", "way", flag_value=Way.LINK.value, help="Share the bytes by a hard link.")
-@click.option("--move", "way", flag_value=Way.MOVE.value, help="Remove each file afterwards.")
+@click.option("--link", is_flag=True, help="Share the bytes by a hard link.")
+@click.option("--move", is_flag=True, help="Remove each file once it is a film.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_appcontext
@@ -50,7 +50,8 @@ def import_command(
     category: str,
     title: str,
     description: str,
-    way: str | None,
+    link: bool,
+    move: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -59,11 +60,14 @@ def import_command(
     Run it again after it was stopped: what is there is not taken twice.
     """
     try:
-        owner_id = owner_of_imports(owner).id
-    except DomainError as error:
-        raise click.ClickException(error.detail) from None
+        owner_id = importing.owner_of(owner).id
+    except (DomainError, importing.NotTaken) as error:
+        raise click.ClickException(str(error)) from None
     db.session.rollback()
-    order = Order(owner_id, Way(way or Way.COPY), is_global, title, description, category)
+    if link and move:
+        raise click.ClickException("Choose --link or --move.")
+    way = Way.LINK if link else Way.MOVE if move else Way.COPY
+    order = Order(owner_id, way, is_global, title, description, category)
     found = list(look(paths, current_app.config["DATA_DIR"]))
     films = [one for one in found if isinstance(one, Found)]
     report = [_left_out(one) for one in found if isinstance(one, Skipped)]
@@ -95,10 +99,8 @@ def _take_all(films: Sequence[Found], order: Order, report: list[Line]) -> None:
     )
     with _turn(), bar as progress:
         for film in films:
-            name = shown(film.path.name)
-            report.append(
-                importing.take(film, order, lambda count, name=name: progress.update(count, name))
-            )
+            told = partial(progress.update, current_item=shown(film.path.name))
+            report.append(importing.take(film, order, told))
 
 
 @contextmanager
@@ -134,8 +136,8 @@ def _print(report: Sequence[Line], dry_run: bool, as_json: bool) -> None:
     for outcome in Outcome:
         for line in (line for line in report if line.outcome is outcome):
             title = f"“{shown(line.title)}”" if line.title else ""
-            number = f"film {line.video_id}" if outcome is Outcome.IMPORTED and line.video_id else ""
-            said = "  ".join(part for part in (title, number, shown(line.why)) if part)
+            became = f"film {line.video_id}" if line.video_id and not line.why else shown(line.why)
+            said = "  ".join(part for part in (title, became) if part)
             click.echo(f"{words[outcome]:<13}  {shown(str(line.path))}  {said}")
             for note in line.notes:
                 click.echo(f"{'':<13}  but: {shown(note)}")

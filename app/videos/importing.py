@@ -17,21 +17,16 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.auth.models import User
+from app.auth.admin import by_email
+from app.auth.models import Role, User
 from app.database import db
-from app.errors import DomainError, NotSignedIn
-from app.media.captions import NotCaptions, read_captions
+from app.errors import DomainError, NotFound, NotSignedIn
 from app.storage import open_source, storage
 from app.videos import room, service
-from app.videos.adornments import bring_image, keep_captions
-from app.videos.filenames import read_name
+from app.videos.attachments import add_sidecars, describe, reason_of
 from app.videos.folders import Found
-from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH, Video
+from app.videos.models import Video
 from app.videos.names import ORIGINAL, new_film
-from app.videos.nfo import MAX_BYTES, Nfo, NotNfo, read_nfo
-from app.videos.schemas import VideoDetails
-from app.videos.sidecars import CaptionsFile, Sidecars
-from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, title_from
 
 ROOM_CHECK_BYTES = 64 * 2**20
 """A copy asks for room again each time so many bytes were written."""
@@ -95,9 +90,27 @@ NO_LINK = (
 CHANGING = "The file was changed meanwhile. Import it again once it is complete."
 
 
+def owner_of(email: str | None) -> User:
+    """Whose films they will be: the account named, else the first administrator.
+
+    Raises NotFound, and NotTaken where the account may own none.
+    """
+    if email:
+        user = by_email(email)
+    else:
+        admins = select(User).where(User.role == Role.ADMIN, User.disabled_at.is_(None))
+        first = db.session.scalars(admins.order_by(User.id)).first()
+        if first is None:
+            raise NotFound("There is no administrator. Name an owner.")
+        user = first
+    if not user.is_verified:
+        raise NotTaken(f"{user.email} is not confirmed yet, and so owns no films.")
+    return user
+
+
 def foresee(found: Found, order: Order) -> Line:
     """What `take` would do, as far as it can be known. Leaves no transaction open."""
-    details, notes = describe(found, order)
+    details, notes = describe(found, order.title, order.description, order.category)
     try:
         known = _known(found, order.owner_id)
         if known is not None:
@@ -127,7 +140,7 @@ def take(found: Found, order: Order, told: Callable[[int], None]) -> Line:
     except (room.NoRoom, room.QuotaReached) as error:
         return Line(found.path, Outcome.FAILED, why=error.detail, passing=True)
     except (NotTaken, DomainError) as error:
-        return Line(found.path, Outcome.FAILED, why=_said(error))
+        return Line(found.path, Outcome.FAILED, why=reason_of(error))
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         why = f"{error.strerror}."
@@ -135,27 +148,6 @@ def take(found: Found, order: Order, told: Callable[[int], None]) -> Line:
     finally:
         db.session.rollback()
         told(left)
-
-
-def describe(found: Found, order: Order) -> tuple[VideoDetails, list[str]]:
-    """What is said of the film: what was ordered, else its `.nfo`, else its name. And notes."""
-    said, notes = Nfo(), []
-    path = found.sidecars.nfo
-    if path is not None:
-        try:
-            said = read_nfo(_read(path, MAX_BYTES))
-        except NotNfo as error:
-            notes.append(_note(path, str(error)))
-        except OSError as error:
-            notes.append(_note(path, f"{error.strerror}."))
-    name = found.path.name
-    title = order.title or said.title or read_name(name).title or title_from(name)
-    details = VideoDetails(
-        title=title[:TITLE_LENGTH],
-        description=(order.description or said.plot)[:DESCRIPTION_LENGTH],
-        category=(order.category or said.genre)[:CATEGORY_LENGTH],
-    )
-    return details, notes
 
 
 def _take(found: Found, order: Order, tell: Callable[[int], None]) -> Line:
@@ -168,7 +160,7 @@ def _take(found: Found, order: Order, tell: Callable[[int], None]) -> Line:
                 line.notes.extend(_remove(found))
         return line
     _require_quota(found, order)
-    details, notes = describe(found, order)
+    details, notes = describe(found, order.title, order.description, order.category)
     film = new_film()
     try:
         digest = _bring(found, order.way, film, tell)
@@ -185,7 +177,7 @@ def _take(found: Found, order: Order, tell: Callable[[int], None]) -> Line:
             source=found.source,
             sha256=digest,
         )
-        notes += _add_sidecars(video, found.sidecars)
+        notes += add_sidecars(video, found.sidecars)
         video_id = video.id
     except BaseException:
         db.session.rollback()
@@ -255,41 +247,6 @@ def _require_room(size: int) -> None:
     db.session.rollback()
 
 
-def _add_sidecars(video: Video, sidecars: Sidecars) -> list[str]:
-    """Give the film what lies beside it; what cannot be read is told and left out."""
-    notes = []
-    labels: set[str] = set()
-    for captions in sidecars.captions:
-        try:
-            _add_captions(video, captions, labels)
-        except (NotCaptions, DomainError, OSError) as error:
-            notes.append(_note(captions.path, _said(error)))
-    if sidecars.picture is not None:
-        try:
-            bring_image(video, _read(sidecars.picture, MAX_IMAGE_BYTES))
-        except (DomainError, OSError) as error:
-            notes.append(_note(sidecars.picture, _said(error)))
-    return notes
-
-
-def _add_captions(video: Video, captions: CaptionsFile, labels: set[str]) -> None:
-    cues = read_captions(_read(captions.path, MAX_CAPTIONS_BYTES))
-    label = captions.label
-    if label in labels:
-        label = f"{label} {len(labels) + 1}"
-    keep_captions(video, cues, captions.language, label, is_forced=captions.forced)
-    labels.add(label)
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """A small file. Raises OSError, EFBIG where it is larger."""
-    with open_source(path) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(errno.EFBIG, "It is too large")
-    return data
-
-
 def _remove(found: Found) -> list[str]:
     """Remove a file that is a film now; what hinders that."""
     try:
@@ -301,13 +258,3 @@ def _remove(found: Found) -> list[str]:
     except OSError as error:
         return [f"The file itself could not be removed: {error.strerror}."]
     return ["The file was changed meanwhile and stays."]
-
-
-def _note(path: Path, why: str) -> str:
-    return f"{path.name}: {why}"
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, DomainError):
-        return error.detail
-    return f"{error.strerror}." if isinstance(error, OSError) else str(error)

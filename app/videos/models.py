@@ -247,8 +247,8 @@ class Task(Base):
 class Cell(Base):
     """A rendition in a chunk. Filled once its checked bytes are on the disk under their names.
 
-    `segments` holds `[bytes, sha256, seconds, first_sample_end]` of each segment, in order; the last
-    is the byte at which its key frame ends.
+    `segments` holds `[bytes, sha256, seconds, key_frame_end]` of each segment in order; the last is
+    the byte at which its first picture ends.
     """
 
     __tablename__ = "cells"

@@ -113,8 +113,10 @@ def used_bytes(owner_id: int) -> int:
 
 
 def films_bytes(owner_id: int) -> int:
-    """Bytes of the owner's films, as they came."""
-    films = select(func.coalesce(func.sum(Video.size), 0)).where(Video.owner_id == owner_id)
+    """Bytes of the owner's films, as they came; one that still comes in counts as an upload."""
+    films = select(func.coalesce(func.sum(Video.size), 0)).where(
+        Video.owner_id == owner_id, Video.received.is_(None)
+    )
     return int(db.session.scalar(films) or 0)
 
 

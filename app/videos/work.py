@@ -12,7 +12,7 @@ from app.database import after_commit, db, epoch_now, update_rows
 from app.errors import Conflict
 from app.observability import request_id
 from app.storage import storage
-from app.tasks.queue import RUN_TASK, VIDEOS, enqueue
+from app.tasks.queue import RUN_TASK, SOON, VIDEOS, enqueue
 from app.videos.locking import lock_tasks
 from app.videos.models import Grid, GridRole, Status, Task, TaskKind, TaskState, Video
 from app.videos.names import ORIGINAL, grid_folder
@@ -36,7 +36,7 @@ def add_task(video_id: int, kind: TaskKind) -> None:
     task = Task(video_id=video_id, kind=kind, request_id=request_id.get())
     db.session.add(task)
     db.session.flush()
-    _announce(task.id)
+    _announce(task.id, SOON if kind == TaskKind.PLAN else VIDEOS)
 
 
 def announce_next(video_id: int) -> None:
@@ -205,5 +205,5 @@ def _is_done(video_id: int, kind: TaskKind) -> bool:
     return db.session.scalar(done) is not None
 
 
-def _announce(task_id: int) -> None:
-    after_commit(lambda: enqueue(VIDEOS, RUN_TASK, task_id))
+def _announce(task_id: int, name: str = VIDEOS) -> None:
+    after_commit(lambda: enqueue(name, RUN_TASK, task_id))

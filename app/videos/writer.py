@@ -1,22 +1,18 @@
-"""Appending to an upload: one request at a time, and what came stays, whatever becomes of it.
+"""Appending to an upload: what came stays, whatever becomes of the request.
 
-A claim is one conditional UPDATE that sets a lease, by the database's clock, and raises the fence.
-It is renewed while bytes come, and always before bytes are written when it may have run out: who
-lost it writes nothing more. A connection that went silent keeps its upload for LEASE_SECONDS.
-Between its short transactions a writer holds no database session.
+Between its short transactions a writer holds no database session, and it writes only under its
+claim (`leases`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import hmac
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Update, delete, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import delete, select
 
 from app.auth.models import User
 from app.database import db, epoch_now, now, update_rows
@@ -24,29 +20,12 @@ from app.errors import Conflict, DomainError, NotSignedIn
 from app.storage import Incoming, storage
 from app.videos import early, policy, service
 from app.videos.intake import Intake, Interrupted, NotAFilm, Readable
+from app.videos.leases import Claim, Locked, claim, release, renew, still_mine
 from app.videos.models import Upload
 from app.videos.resumable import expiry, is_whole
 from app.videos.room import NoRoom, TooLarge, require_disk
 
-LEASE_SECONDS = 8
-"""Less than the nine seconds over which tus clients spread their tries by default."""
-
-RENEW_SECONDS = 2.0
-
 BLOCK_BYTES = 2**16
-
-
-class Locked(DomainError):
-    """Another request writes to this upload."""
-
-    status = 423
-    code = "upload_busy"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This upload is being written to by another request. Try again in a moment.",
-            headers={"Retry-After": "2"},
-        )
 
 
 class ChecksumMismatch(DomainError):
@@ -86,17 +65,6 @@ class Body:
     stream: Readable
     length: int | None
     checksum: Checksum | None = None
-
-
-@dataclass(slots=True)
-class _Claim:
-    """The right to write, of one request. `renew_at` is in this process's monotonic seconds."""
-
-    upload_id: int
-    name: str
-    length: int
-    fence: int
-    renew_at: float
 
 
 def append(upload: Upload, offset: int, body: Body) -> None:
@@ -155,9 +123,9 @@ def settle_all() -> None:
 
 
 @contextlib.contextmanager
-def _claimed(upload: Upload) -> Iterator[tuple[_Claim, Intake]]:
+def _claimed(upload: Upload) -> Iterator[tuple[Claim, Intake]]:
     """The right to write to the upload, and its file, until the block ends."""
-    mine = _claim(upload)
+    mine = claim(upload)
     size = None
     try:
         with contextlib.closing(storage().receive(mine.name)) as incoming:
@@ -171,27 +139,10 @@ def _claimed(upload: Upload) -> Iterator[tuple[_Claim, Intake]]:
     except OSError as error:
         raise NoRoom from error
     finally:
-        _release(mine, size)
+        release(mine, size)
 
 
-def _claim(upload: Upload) -> _Claim:
-    renew_at = time.monotonic() + RENEW_SECONDS
-    upload_id, name, length = upload.id, upload.name, upload.length
-    moment = epoch_now()
-    taken = update_rows(
-        update(Upload)
-        .where(Upload.id == upload_id, Upload.finished_at.is_(None), Upload.lease_until < moment)
-        .values(fence=Upload.fence + 1, lease_until=moment + LEASE_SECONDS, expires_at=expiry())
-    )
-    if not taken:
-        db.session.rollback()
-        raise Locked
-    fence = db.session.scalar(select(Upload.fence).where(Upload.id == upload_id))
-    db.session.commit()
-    return _Claim(upload_id, name, length, fence or 0, renew_at)
-
-
-def _receive(mine: _Claim, intake: Intake, body: Body) -> None:
+def _receive(mine: Claim, intake: Intake, body: Body) -> None:
     """Write the body's bytes; with a checksum, or when there are too many, all of them or none."""
     start, checksum = intake.size, body.checksum
     left = mine.length - start
@@ -200,7 +151,7 @@ def _receive(mine: _Claim, intake: Intake, body: Body) -> None:
     try:
         while left and (block := body.stream.read(min(BLOCK_BYTES, left))):
             size = intake.size if checksum is None else start
-            if _renew(mine, size):
+            if renew(mine, size):
                 early.follow(mine.upload_id, intake.incoming, size)
             intake.write(block)
             left -= len(block)
@@ -211,39 +162,22 @@ def _receive(mine: _Claim, intake: Intake, body: Body) -> None:
         if checksum is not None:
             if not hmac.compare_digest(checksum.digest.digest(), checksum.wanted):
                 raise ChecksumMismatch
-            _renew(mine, start, at_once=True)
+            renew(mine, start, at_once=True)
         if body.length is None and not left and body.stream.read(1):
             raise _too_long()
     except Exception as error:
         if checksum is not None or isinstance(error, TooLarge):
-            _renew(mine, start, at_once=True)  # who lost the claim must not cut another's file
+            renew(mine, start, at_once=True)  # who lost the claim must not cut another's file
             intake.incoming.rewind(start)
         raise
     intake.incoming.accept()
 
 
-def _renew(mine: _Claim, size: int, *, at_once: bool = False) -> bool:
-    """Prolong the lease when it is time, and say whether it was. Raises Locked. Commits."""
-    moment = time.monotonic()
-    if moment < mine.renew_at and not at_once:
-        return False
-    kept = update_rows(
-        _still_mine(mine).values(
-            lease_until=epoch_now() + LEASE_SECONDS, received=size, expires_at=expiry()
-        )
-    )
-    db.session.commit()
-    if not kept:
-        raise Locked
-    mine.renew_at = moment + RENEW_SECONDS
-    return True
-
-
-def _finish(mine: _Claim, intake: Intake) -> None:
+def _finish(mine: Claim, intake: Intake) -> None:
     """Make the bytes a film. Raises NotAFilm, NoRoom, Locked. Commits."""
     if intake.size == mine.length:  # else the film's folder holds the bytes already
         intake.finish()
-    if not update_rows(_still_mine(mine).values(lease_until=Upload.lease_until)):
+    if not update_rows(still_mine(mine).values(lease_until=Upload.lease_until)):
         raise Locked
     upload = db.session.get_one(Upload, mine.upload_id)
     owner = db.session.get(User, upload.owner_id)
@@ -267,7 +201,7 @@ def _finish(mine: _Claim, intake: Intake) -> None:
     storage().drop_received(mine.name)
 
 
-def _give_up(mine: _Claim, incoming: Incoming) -> None:
+def _give_up(mine: Claim, incoming: Incoming) -> None:
     """Remove row and bytes: nothing can become of them. Commits."""
     gone = update_rows(
         delete(Upload).where(Upload.id == mine.upload_id, Upload.fence == mine.fence)
@@ -275,28 +209,6 @@ def _give_up(mine: _Claim, incoming: Incoming) -> None:
     db.session.commit()
     if gone:
         incoming.discard()
-
-
-def _release(mine: _Claim, size: int | None) -> None:
-    """Let others write, and note how far it is. Commits.
-
-    Where the database is away, the lease ends by itself.
-    """
-    values = {} if size is None else {"received": size}
-    try:
-        db.session.rollback()
-        update_rows(
-            _still_mine(mine)
-            .where(Upload.finished_at.is_(None))
-            .values(lease_until=0.0, expires_at=expiry(), **values)
-        )
-        db.session.commit()
-    except OperationalError:
-        db.session.rollback()
-
-
-def _still_mine(mine: _Claim) -> Update:
-    return update(Upload).where(Upload.id == mine.upload_id, Upload.fence == mine.fence)
 
 
 def _wrong_offset(offset: int) -> Conflict:

@@ -110,3 +110,8 @@ def test_film(path: Path, binary: str, tmp_path: Path) -> None:
         assert late is None or abs(late) <= 1, late
     made = make_poster(path, plan, tmp_path, ffmpeg=binary, stop=never)
     assert min(picture.stat().st_size for picture in made.files) > 30
+
+
+def test_the_page_names_films_that_there_are(corpus: Path) -> None:
+    assert REFUSED
+    assert set(REFUSED) <= {path.name for path in films()}

@@ -13,7 +13,7 @@ from app.database import db, epoch_now
 from app.storage import storage
 from app.tasks.dispatch import dispatch
 from app.tasks.jobs import run_task
-from app.tasks.queue import VIDEOS, queue
+from app.tasks.queue import SOON, VIDEOS, queue
 from app.tasks.reconcile import reconcile
 from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, TaskState, Video
 from app.videos.names import grid_file
@@ -63,7 +63,7 @@ def test_every_filled_cell_has_the_bytes_that_its_row_says(
                     Cell.rendition_id == cell.rendition_id, Cell.chunk < cell.chunk
                 )
             )
-            for offset, (size, sha256, seconds) in enumerate(cell.segments):
+            for offset, (size, sha256, seconds, _key) in enumerate(cell.segments):
                 name = grid_file(grid.id, rendition.name, f"{before + offset}.m4s")
                 data = storage().path(film, name).read_bytes()
                 assert len(data) == size
@@ -107,9 +107,9 @@ def test_a_flushed_redis_loses_nothing(app: APIFlask, signed_in: FlaskClient, wo
     films = [upload(signed_in, made_film().read_bytes()) for _ in range(3)]
     with app.app_context():
         app.extensions["redis"].flushdb()
-        assert queue(VIDEOS).count == 0
+        assert queue(SOON).count == 0
         reconcile()
-        assert queue(VIDEOS).count > 0
+        assert queue(SOON).count > 0
     work()
     found = signed_in.get("/api/local-videos/").json
     assert {video["id"]: video["status"] for video in found} == dict.fromkeys(films, "ready")
@@ -157,9 +157,9 @@ def test_owners_take_turns(app: APIFlask, signed_in: FlaskClient, work: Work) ->
     other = sign_in(app.test_client(), "late@example.org")
     late = upload(other, made_film().read_bytes())
     with app.app_context():
-        queue(VIDEOS).empty()
+        queue(SOON).empty()
         dispatch()
-        order = [db.session.get_one(Task, job.args[0]).video_id for job in queue(VIDEOS).get_jobs()]
+        order = [db.session.get_one(Task, job.args[0]).video_id for job in queue(SOON).get_jobs()]
     assert late in order[:2]
 
 
@@ -168,7 +168,7 @@ def test_a_wanted_cell_goes_first(app: APIFlask, signed_in: FlaskClient, work: W
     with app.app_context():
         (plan,) = db.session.scalars(db.select(Task.id))
         run_in_child(lambda: run_task(plan))
-        queue(VIDEOS).empty()
+        queue(SOON).empty()
         db.session.query(Task).update({Task.queued_until: 0.0})
         last = (
             db.session.query(Task)
@@ -181,7 +181,7 @@ def test_a_wanted_cell_goes_first(app: APIFlask, signed_in: FlaskClient, work: W
         wanted = last.id
         db.session.commit()
         dispatch()
-        assert queue(VIDEOS).get_jobs()[0].args[0] == wanted
+        assert queue(SOON).get_jobs()[0].args[0] == wanted
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app.database import db
 from app.tasks.jobs import run_task
-from app.tasks.queue import RUN_TASK, VIDEOS, queue
+from app.tasks.queue import RUN_TASK, SOON, VIDEOS, queue
 from app.tasks.reconcile import reconcile
 from app.videos.models import Task, TaskKind
 from tests.conftest import run_in_child
@@ -30,7 +30,8 @@ def test_the_same_jobs_ten_times_among_four_workers_fill_each_cell_once(
     with app.app_context():
         (plan,) = db.session.scalars(db.select(Task.id))
         run_in_child(lambda: run_task(plan))
-        queue(VIDEOS).empty()
+        for name in (SOON, VIDEOS):
+            queue(name).empty()
         tasks = db.session.scalars(db.select(Task.id)).all()
         for task_id in [*tasks] * 10:
             queue(VIDEOS).enqueue(RUN_TASK, task_id)
@@ -54,8 +55,8 @@ def test_a_job_with_a_parameter_of_another_release_is_announced_again(
     video_id = upload(signed_in)
     with app.app_context():
         (task_id,) = db.session.scalars(db.select(Task.id))
-        queue(VIDEOS).empty()
-        queue(VIDEOS).enqueue(RUN_TASK, task_id, "of a later release")
+        queue(SOON).empty()
+        queue(SOON).enqueue(RUN_TASK, task_id, "of a later release")
         db.session.rollback()
     work()
     assert states(signed_in) == {video_id: "processing"}
@@ -67,4 +68,4 @@ def test_a_job_with_a_parameter_of_another_release_is_announced_again(
 
 def _waiting(app: APIFlask) -> int:
     with app.app_context():
-        return int(queue(VIDEOS).count)
+        return sum(int(queue(name).count) for name in (SOON, VIDEOS))

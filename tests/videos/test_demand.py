@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app.database import db
 from app.tasks.jobs import run_task
 from app.tasks.layout import FIRST
-from app.tasks.queue import VIDEOS, queue
+from app.tasks.queue import SOON, queue
 from app.videos import playback
 from app.videos.models import Cell, Rendition, Task, TaskKind
 from tests.conftest import run_in_child
@@ -34,7 +34,7 @@ def begun(
             db.select(Task.id).where(Task.tier == FIRST, Task.kind != TaskKind.PLAN)
         ).all():
             run_in_child(lambda task_id=task_id: run_task(task_id))
-        queue(VIDEOS).empty()
+        queue(SOON).empty()
     url = signed_in.get(f"/api/videos/{video_id}/playback/").json["hls_url"]
     return video_id, url.removeprefix("http://localhost").removesuffix("master.m3u8")
 
@@ -68,7 +68,7 @@ def test_a_cell_is_taken_out_of_its_task_and_goes_first(
         left, taken = (db.session.get_one(Task, number).work for number in (together, own))
         assert taken / left == pytest.approx(426 * 240 / (640 * 360))
         assert left + taken == pytest.approx(work_together)
-        assert queue(VIDEOS).get_jobs()[0].args == [own]
+        assert queue(SOON).get_jobs()[0].args == [own]
         run_in_child(lambda: run_task(own))
     with signed_in.get(f"{stream}240p/3.m4s") as segment:
         assert segment.status_code == 200

@@ -18,9 +18,9 @@ from app.auth.models import User
 from app.auth.profile import delete_account
 from app.database import db
 from app.storage import storage
-from app.tasks.audit import examine
+from app.tasks.audit import Checked, examine
 from app.tasks.reconcile import reconcile
-from app.videos import writer
+from app.videos import leases
 from app.videos.models import Upload, Video
 from tests.conftest import make_user
 from tests.films import made_film, real_film
@@ -149,7 +149,7 @@ def test_who_was_silent_and_lost_the_upload_writes_nothing_more(
         offset = web.offset(path)
         middle = offset + 4000
         assert web.send(path, offset, film[offset:middle]).status == 204
-        threading.Event().wait(writer.RENEW_SECONDS)
+        threading.Event().wait(leases.RENEW_SECONDS)
         silent.sendall(film[70_000:])
         assert b" 423 " in silent.recv(200)
     assert web.offset(path) == middle
@@ -265,11 +265,6 @@ def test_the_audit_leaves_what_is_still_coming(
     for file in (mine, held, lost):
         os.utime(file, (10**9, 10**9))
     with app.app_context():
-        from app.tasks.audit import Checked
-        from app.videos.room import lock_promises
-
-        lock_promises()
-        db.session.rollback()
         found = [finding.name for group in examine(Checked()) for finding in group]
         assert found == [f"incoming/{lost.name}"]
         reconcile()

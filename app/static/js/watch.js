@@ -1,7 +1,7 @@
 // The watch page: builds the player, opens the stream, and says what happens. Tests and styles read
 // data-state (loading, playing, paused, ended, error) and data-quality (height now playing) from it.
 import { here } from "./address.js";
-import { drawConverted, followGrid, keepToFilled } from "./player/converted.js";
+import { drawConverted, followGrid, gridOf, keepToFilled } from "./player/converted.js";
 import { startKeys } from "./player/keys.js";
 import { buildPlayer, loadKit } from "./player/kit.js";
 import { loadStream, openStream } from "./player/stream.js";
@@ -34,6 +34,11 @@ const heard = {
     if (!height) return;
     place.dataset.quality = height;
     parts.quality.textContent = `${height}p`;
+  },
+  levels(hls) {
+    if (!grid) return;
+    keepToFilled(hls, grid.rows, Number(film.duration), Number(film.position));
+    hls.startLevel = hls.autoLevelCapping; // what is there, or is made first
   },
   lost(status) {
     fail(status === 404 || status === 410 ? GONE : LOST);
@@ -122,7 +127,9 @@ async function again() {
 }
 
 async function start() {
-  await Promise.all([loadKit(film.styleNonce), loadStream()]);
+  const loaded = [loadKit(film.styleNonce), loadStream()];
+  if (film.status === "processing") grid = await gridOf(film.videoId).catch(() => null);
+  await Promise.all(loaded);
   parts = buildPlayer(place, {
     title: film.title,
     poster: here(film.poster),

@@ -27,10 +27,15 @@ export function levelsOf(rows, levels) {
   return found;
 }
 
-/** Keep hls.js to the qualities that are there around the current time; to the lowest where none is. */
+/**
+ * Keep hls.js to the qualities that are there for some time ahead, else to those that are there at
+ * this moment; to the lowest where none is, as that is made first for who waits.
+ */
 export function keepToFilled(hls, rows, duration, time) {
   const known = levelsOf(rows, hls.levels);
-  const there = filledRows(rows, duration, time).map((row) => known.get(row)).filter((level) => level !== undefined);
+  const filled = (ahead) =>
+    filledRows(rows, duration, time, ahead).map((row) => known.get(row)).filter((level) => level !== undefined);
+  const there = [AHEAD_S, 0.1].map(filled).find((levels) => levels.length) ?? [];
   const lowest = known.size ? Math.min(...known.values()) : -1;
   hls.autoLevelCapping = there.length ? Math.max(...there) : lowest;
   hls.config.minAutoBitrate = there.length ? hls.levels[Math.min(...there)].maxBitrate : 0;
@@ -49,6 +54,12 @@ export function drawConverted(picture, rows, duration) {
   }
   picture.querySelector("path").setAttribute("d", path);
   picture.toggleAttribute("hidden", !count);
+}
+
+/** The grid of film `id` as it is now; null where there is none to be seen. */
+export async function gridOf(id) {
+  const answer = await fetch(`/api/videos/${id}/grid/`, { headers: { Accept: "application/json" } });
+  return answer.ok ? answer.json() : null;
 }
 
 /**

@@ -46,8 +46,9 @@ export async function loadStream() {
 }
 
 /**
- * Play `address` in `video`. `heard` has quality(height), lost(status) and broken(). Returns
- * {hls, end}; `hls` is null where the browser plays the stream itself.
+ * Play `address` in `video`. `heard` has quality(height), levels(hls) before the first piece is
+ * loaded, lost(status) and broken(). Returns {hls, end}; `hls` is null where the browser plays the
+ * stream itself.
  */
 export function openStream(video, address, { position, heard }) {
   if (!Hls.isSupported()) return openNatively(video, address, position, heard);
@@ -85,6 +86,7 @@ export function openStream(video, address, { position, heard }) {
     } else if (error.type === Hls.ErrorTypes.NETWORK_ERROR) lost(status);
     else heard.broken();
   });
+  hls.once(Hls.Events.MANIFEST_PARSED, () => heard.levels(hls));
   hls.loadSource(address);
   hls.attachMedia(video);
   return {
