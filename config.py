@@ -121,6 +121,12 @@ def _limit(value: str) -> str:
     return value
 
 
+def _way(value: str) -> str:
+    if value not in {"copy", "link", "move"}:
+        raise ValueError("must be copy, link or move")
+    return value
+
+
 def _log_level(value: str) -> str:
     level = value.upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
@@ -202,6 +208,21 @@ class Settings:
     )
     UPLOAD_HOURS: int = _setting(
         _count, 24, "Hours after its last byte for which an unfinished upload can be resumed."
+    )
+
+    # a folder whose films are taken in
+    WATCH_FOLDER: Path | None = _setting(
+        _path, None, "Folder whose films workers import as they appear; without it none."
+    )
+    WATCH_OWNER: str = _setting(
+        _text, "", "Address of the account that they belong to; default: the first administrator."
+    )
+    WATCH_GLOBAL: bool = _setting(_flag, False, "1: into the global catalogue.")
+    WATCH_ACTION: str = _setting(
+        _way, "copy", "What becomes of the files: copy, link (hard links) or move."
+    )
+    WATCH_SECONDS: int = _setting(
+        _count, 30, "Pause between two looks; a file must be the same in both."
     )
 
     # conversion

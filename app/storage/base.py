@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 
 class FilmGone(Exception):
     """The film was deleted while somebody still worked on it."""
 
 
-def open_source(path: Path) -> BinaryIO:
+def open_source(path: Path) -> BufferedReader:
     """Open a file of this machine to read it; never a link, and never waiting for a pipe."""
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
 

@@ -59,12 +59,13 @@ class Watch:
     def _take_all(self, films: list[Found]) -> list[Line]:
         settings = current_app.config
         try:
-            owner = importing.owner_of(settings["WATCH_OWNER"])
+            owner_id = importing.owner_of(settings["WATCH_OWNER"]).id
         except (DomainError, importing.NotTaken) as error:
             self._tell("WATCH_OWNER", f"nobody can own the films of WATCH_FOLDER: {error}")
             return []
-        order = Order(owner.id, Way(settings["WATCH_ACTION"]), settings["WATCH_GLOBAL"])
-        db.session.rollback()
+        finally:
+            db.session.rollback()
+        order = Order(owner_id, Way(settings["WATCH_ACTION"]), settings["WATCH_GLOBAL"])
         report = []
         for film in films:
             line = importing.take(film, order, lambda _count: None)

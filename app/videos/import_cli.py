@@ -18,6 +18,7 @@ from flask.cli import with_appcontext
 
 from app.database import db
 from app.errors import DomainError
+from app.formatting import bytesize
 from app.videos import importing
 from app.videos.folders import Found, Skipped, look
 from app.videos.importing import Line, Order, Outcome, Way
@@ -94,8 +95,17 @@ def import_command(
 def _take_all(films: Sequence[Found], order: Order, report: list[Line]) -> None:
     """Import these, and add each to the report as soon as it is done."""
     total = sum(film.size for film in films)
+
+    def say(name: str | None) -> str:
+        return f"{bytesize(bar.pos)} of {bytesize(total)}  {name or ''}"
+
     bar = click.progressbar(
-        length=total, label="Importing", file=sys.stderr, item_show_func=lambda name: name
+        length=total,
+        label="Importing",
+        file=sys.stderr,
+        item_show_func=say,
+        show_percent=False,
+        update_min_steps=max(total // 200, 1),
     )
     with _turn(), bar as progress:
         for film in films:

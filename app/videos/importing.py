@@ -228,15 +228,17 @@ def _bring(found: Found, way: Way, film: str, tell: Callable[[int], None]) -> st
                 raise
             if way is Way.LINK:
                 raise NotTaken(NO_LINK) from error
-    since = ROOM_CHECK_BYTES
-    _require_room(found.size)
+    left, next_check = found.size, found.size - ROOM_CHECK_BYTES
+    _require_room(left)
 
     def count(copied: int) -> None:
-        nonlocal since
-        since -= copied
-        if since <= 0:
-            _require_room(0)
-            since = ROOM_CHECK_BYTES
+        nonlocal left, next_check
+        left -= copied
+        if left < 0:  # it grows, perhaps for ever
+            raise NotTaken(CHANGING)
+        if left <= next_check:
+            _require_room(left)
+            next_check = left - ROOM_CHECK_BYTES
         tell(copied)
 
     return storage().adopt(found.path, film, found.source[:32], count)

@@ -23,7 +23,8 @@ _LOCK = 0x0F11_0002
 def import_turn() -> Iterator[bool]:
     """Hold the turn until the block ends; gives False, and holds nothing, where another has it."""
     if db.engine.dialect.name == "postgresql":
-        with db.engine.connect() as connection:
+        alone = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with alone.connect() as connection:
             connection.detach()  # so that closing it ends it, and the lock
             yield bool(connection.scalar(select(func.pg_try_advisory_lock(_LOCK))))
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -70,10 +69,8 @@ def test_any_name_gives_one_printable_line() -> None:
 
 
 @pytest.mark.parametrize("piece", ["1080p.", "(", "2019.", "a.", "s01e", "[x] ", ". "])
-def test_long_names_take_no_time(piece: str) -> None:
-    began = time.monotonic()
-    read_name(piece * 100_000)
-    assert time.monotonic() - began < 5
+def test_long_names_are_cut(piece: str) -> None:
+    assert len(read_name(piece * 100_000).name) <= MAX_NAME
 
 
 # .nfo files
