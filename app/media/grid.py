@@ -109,6 +109,11 @@ class AudioRow:
         """How many segments there are."""
         return -(-self.total // self.segment)
 
+    @property
+    def can_excerpt(self) -> bool:
+        """Whether parts can be made by themselves: its times are true, its volume is its own."""
+        return not (self.normalise or self.counted or self.shifts)
+
     def samples(self, index: int) -> int:
         """The length of segment ``index`` in samples."""
         return min(self.segment, self.total - index * self.segment)

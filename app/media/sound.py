@@ -22,6 +22,8 @@ RANGE: Final = 7
 LAYOUTS: Final = {1: "mono", 2: "stereo", SURROUND: "5.1"}
 SILENCE: Final = -70.0
 """LUFS: the absolute gate (ITU-R BS.1770-4), below which nothing counts as sound."""
+EARLIER_SECONDS: Final = 1.0
+"""Decoded before an excerpt: MP3 and AAC need the frames before, Opus 80 ms (RFC 7845, 4.6)."""
 TRUE_PEAK: Final = -1.5
 """dBTP that an even volume keeps below: EBU R128 allows -1, a lossy encoder adds a little."""
 
@@ -49,9 +51,27 @@ def read_loudness(log: str) -> Loudness | None:
     return Loudness(found["I"], found["LRA"], peak if abs(peak) < float("inf") else None)
 
 
-def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = False) -> list[str]:
+@dataclass(frozen=True)
+class Excerpt:
+    """``count`` samples of a row from sample ``first`` on; ``container_start`` (s) is the time
+    stamp against which ffmpeg counts ``-ss``."""
+
+    first: int
+    count: int
+    container_start: float
+
+
+def audio_command(
+    binary: str,
+    source: Path,
+    row: AudioRow,
+    *,
+    silent: bool = False,
+    part: Excerpt | None = None,
+) -> list[str]:
     """A sound track as AAC fragments on stdout, exactly ``row.total`` samples from film time
-    zero on, after one frame of encoder priming. Its loudness is in the log at the end.
+    zero on, or those of ``part``, after one frame of encoder priming. Its loudness is in the log
+    at the end.
 
     The track is first decoded to plain samples of one rate and layout, and those go through the
     filters: a track that changes its rate or channels on the way would begin them anew.
@@ -63,12 +83,16 @@ def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = Fa
     else:
         first, then = _film_time(row)
         opened = [
-            *_input(source, row),
+            *_input(source, row, part),
             "-map", f"0:{row.stream}", "-af", f"{first}aresample=osr={row.rate}:ochl={layout}",
             "-c:a", "pcm_f32le", "-f", "null", "-", "-dec", "0:0",
         ]  # fmt: skip
         exact = ":min_hard_comp=0.001" if row.shifts else ""
-        chain = [f"[dec:0]{then}atrim=start=0", f"aresample=async=1:first_pts=0{exact}"]
+        begin = part.first if part is not None else 0
+        chain = [
+            f"[dec:0]{then}atrim=start={begin / row.rate:.9f}",
+            f"aresample=async=1:first_pts={begin}{exact}",
+        ]
         if row.normalise:
             # It works at 192 kHz; said before it, so that the samples below are counted at theirs.
             chain += [
@@ -77,7 +101,10 @@ def audio_command(binary: str, source: Path, row: AudioRow, *, silent: bool = Fa
                 f"aresample=osr={row.rate}:ochl={layout}",
             ]
         chain.append("apad")
-    chain += [f"atrim=end_sample={row.total}", "ebur128=peak=true:framelog=quiet[sound]"]
+    if part is None:
+        chain += [f"atrim=end_sample={row.total}", "ebur128=peak=true:framelog=quiet[sound]"]
+    else:
+        chain += [f"atrim=end_sample={part.count}", "asetpts=N[sound]"]
     encoded = [
         "-map", "[sound]", "-c:a", "aac", "-b:a", str(BITS[row.channels]), "-ar", str(row.rate),
         "-ac", str(row.channels), "-frag_duration", str(FRAGMENT_MICROSECONDS),
@@ -99,7 +126,11 @@ def _film_time(row: AudioRow) -> tuple[str, str]:
     return f"asetpts=round(PTS-{zero}),", ""
 
 
-def _input(source: Path, row: AudioRow) -> list[str]:
+def _input(source: Path, row: AudioRow, part: Excerpt | None) -> list[str]:
     options = cage.input_options() | {"copyts": None}
-    given = [part for name, value in options.items() for part in (f"-{name}", value) if part]
+    if part is not None:
+        seconds = part.first / row.rate - EARLIER_SECONDS + row.origin - part.container_start
+        if seconds > 0:
+            options |= {"noaccurate_seek": None, "ss": f"{seconds:.6f}"}
+    given = [word for name, value in options.items() for word in (f"-{name}", value) if word]
     return [*given, "-i", f"file:{source}"]

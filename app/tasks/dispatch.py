@@ -48,7 +48,7 @@ def _choose(room: int, *, urgent: bool) -> list[tuple[int, int]]:
     Urgent is what a viewer waits for, the plan of a film, and its first picture.
     """
     waited_for = or_(
-        Task.wanted_at.is_not(None),
+        and_(Task.wanted_at.is_not(None), Task.kind != TaskKind.ROW),
         Task.kind == TaskKind.PLAN,
         and_(Task.kind == TaskKind.CHUNK, Task.tier <= FIRST),
     )

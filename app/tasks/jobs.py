@@ -19,9 +19,11 @@ from app.storage import FilmGone, storage
 from app.tasks import claims
 from app.tasks.claims import Claim, LostClaim
 from app.tasks.dispatch import dispatch
+from app.tasks.fallback import COPY_FAILED, give_back_sound, plan_again
 from app.tasks.parent import die_with_parent
-from app.tasks.pipeline import COPY_FAILED, HANDLERS, ROW_CHANGED, plan_again
+from app.tasks.pipeline import HANDLERS
 from app.tasks.progress import review
+from app.tasks.publishing import ROW_CHANGED
 from app.tasks.takeover import give_up_next, is_for_next
 from app.videos.locking import lock_tasks
 from app.videos.models import TaskKind
@@ -140,6 +142,8 @@ def _failed(mine: Claim, error: MediaError) -> None:
         return db.session.commit()
     if error.code in {COPY_FAILED, ROW_CHANGED}:
         return _plan_again(mine, error)
+    if give_back_sound(mine):
+        return None
     final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]
     if final and is_for_next(mine):
         return give_up_next(mine, error)

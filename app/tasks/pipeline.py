@@ -7,24 +7,24 @@ before every long call.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
-from app.database import db, now
+from app.database import db
 from app.media.apart import probe_apart
 from app.media.arrivals import needs_of
 from app.media.binary import ffmpeg_binary
 from app.media.captions import to_webvtt
-from app.media.cells import CellResult, fill_chunk, fill_row
-from app.media.errors import MediaError
+from app.media.cells import fill_chunk, fill_row
+from app.media.excerpts import fill_excerpt
 from app.media.filing import write_synced
 from app.media.images import make_poster, use_image
 from app.media.ladder import Encoding
-from app.media.plan import Plan, PlanOptions, make_plan
+from app.media.plan import AudioRow, Plan, PlanOptions, make_plan
 from app.media.storyboard import make_storyboard
 from app.media.texts import read_texts
 from app.storage import storage
@@ -32,30 +32,30 @@ from app.tasks import claims
 from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
+from app.tasks.publishing import finish, publish
 from app.tasks.takeover import is_for_next
-from app.videos.locking import lock_tasks
-from app.videos.models import Cell, Grid, GridRole, Rendition, Subtitle, TaskKind, Video
+from app.videos.models import (
+    Cell,
+    Grid,
+    GridRole,
+    Rendition,
+    Subtitle,
+    TaskKind,
+    Video,
+)
 from app.videos.names import (
     INIT,
     MODERN,
     ORIGINAL,
     POSTER_UPLOAD,
     grid_file,
-    grid_folder,
     image_file,
     new_text,
     text_file,
 )
 from app.videos.queries import current_grid
-from app.videos.work import begin, forget_grids, forget_next
 
 Stop = Callable[[], bool]
-
-COPY_FAILED = "copy_failed"
-"""The source's own pictures cannot be taken over after all: `app.media.rows` says so."""
-
-ROW_CHANGED = "row_changed"
-"""A cell does not fit the others of its row, which another version of ffmpeg made."""
 
 
 def plan_film(mine: Claim, stop: Stop) -> None:
@@ -80,12 +80,16 @@ def fill_cells_of_chunk(mine: Claim, stop: Stop) -> None:
     """Encode the empty cells of one chunk, with one decode of the source."""
     plan, grid_id, empty = _empty_cells(mine)
     if not empty:
-        return _finish(mine)
+        return finish(mine)
     chunk = empty[0][1]
     rows = [name for name, _chunk in empty]
     place = storage().scratch(mine.film, mine.attempt)
-    results = fill_chunk(_source(mine), plan, chunk, rows, place, ffmpeg=_ffmpeg(), stop=stop)
-    _publish(mine, grid_id, results, last=True)
+    source, ffmpeg = _source(mine), _ffmpeg()
+    if isinstance(plan.row(rows[0]), AudioRow):  # somebody waits for sound far ahead of its row
+        results = [fill_excerpt(source, plan, rows[0], chunk, place, ffmpeg=ffmpeg, stop=stop)]
+    else:
+        results = fill_chunk(source, plan, chunk, rows, place, ffmpeg=ffmpeg, stop=stop)
+    publish(mine, grid_id, results, last=True)
     return None
 
 
@@ -93,7 +97,7 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     """Copy or encode a whole row, publishing each cell as soon as it is written."""
     plan, grid_id, empty = _empty_cells(mine)
     if not empty:
-        return _finish(mine)
+        return finish(mine)
     row = empty[0][0]
     filled = _filled_chunks(mine)
     place = storage().scratch(mine.film, mine.attempt)
@@ -103,35 +107,11 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
             if mine.received is not None and plan.needs[row][result.chunk] > mine.received:
                 claims.wait_for_rest(mine)  # the file had not come any further
                 return db.session.commit()
-            _publish(mine, grid_id, [result], last=False)
-    return _finish(mine)
-
-
-def plan_again(mine: Claim, error: MediaError) -> None:
-    """Give up a grid of which this task cannot be done, for another.
-
-    A copied row that cannot be filled is encoded the next time. What was ready once stays as it is
-    shown until the new grid takes over. Raises LostClaim. Commits.
-    """
-    for_next = is_for_next(mine)
-    lock_tasks(mine.video_id)
-    claims.hold(mine)
-    doomed: Sequence[int] = []
-    changes: dict[str, object] = {"may_copy": error.code != COPY_FAILED}
-    if for_next:
-        forget_next(mine.video_id, mine.film)
-    elif db.session.scalar(select(Video.ready_at).where(Video.id == mine.video_id)) is not None:
-        claims.give_up(mine, error.log)
-        forget_next(mine.video_id, mine.film)
-    else:
-        doomed = db.session.scalars(select(Grid.id).where(Grid.video_id == mine.video_id)).all()
-        forget_grids(mine.video_id)
-        changes |= {"playable": False, "playable_at": None, "has_storyboard": False}
-    db.session.execute(update(Video).where(Video.id == mine.video_id).values(**changes))
-    begin(mine.video_id)
-    db.session.commit()
-    for grid_id in doomed:
-        storage().delete(mine.film, grid_folder(grid_id))
+            publish(mine, grid_id, [result], last=False)
+    if _empty_cells(mine)[2]:  # given back meanwhile by who could not make it ahead of the row
+        claims.wait_for_rest(mine)
+        return db.session.commit()
+    return finish(mine)
 
 
 def make_images(mine: Claim, stop: Stop) -> None:
@@ -272,63 +252,3 @@ def _filled_chunks(mine: Claim) -> set[int]:
     ).all()
     db.session.rollback()
     return set(chunks)
-
-
-def _publish(mine: Claim, grid_id: int, results: Iterable[CellResult], *, last: bool) -> None:
-    """Move checked files to their names and mark their cells filled: one commit, if still ours."""
-    claims.hold(mine)
-    for result in results:
-        rendition = db.session.execute(
-            select(Rendition.id, Rendition.init_bytes, Rendition.init_sha256).where(
-                Rendition.grid_id == grid_id, Rendition.name == result.row
-            )
-        ).one()
-        if rendition.init_sha256 not in {None, result.init_sha256}:
-            raise MediaError(
-                ROW_CHANGED,
-                stage="video",
-                message="This film has to be converted again as a whole.",
-                hint="That happens by itself.",
-                permanent=False,
-                log=f"row {result.row}: a chunk came with another init segment",
-            )
-        files = [(path, grid_file(grid_id, result.row, path.name)) for path in result.files]
-        if rendition.init_bytes is None:
-            files.insert(0, (result.init, grid_file(grid_id, result.row, result.init.name)))
-            db.session.execute(
-                update(Rendition)
-                .where(Rendition.id == rendition.id)
-                .values(init_bytes=result.init_bytes, init_sha256=result.init_sha256)
-            )
-        storage().publish(mine.film, files)
-        if result.loudness is not None:
-            db.session.execute(
-                update(Rendition)
-                .where(Rendition.id == rendition.id)
-                .values(
-                    loudness=result.loudness.integrated,
-                    loudness_range=result.loudness.range,
-                    true_peak=result.loudness.true_peak,
-                )
-            )
-        db.session.execute(
-            update(Cell)
-            .where(Cell.rendition_id == rendition.id, Cell.chunk == result.chunk)
-            .values(
-                filled_at=now(),
-                bytes=sum(segment.bytes for segment in result.segments),
-                segments=[
-                    [s.bytes, s.sha256, s.duration, s.first_sample_end] for s in result.segments
-                ],
-            )
-        )
-    if last:
-        claims.finish(mine)
-    review(mine.video_id)
-    db.session.commit()
-
-
-def _finish(mine: Claim) -> None:
-    claims.finish(mine)
-    review(mine.video_id)
-    db.session.commit()

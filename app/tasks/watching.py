@@ -117,4 +117,4 @@ def watch(app: Flask) -> None:
                 log.warning("looking at WATCH_FOLDER failed, trying again later", exc_info=True)
             finally:
                 db.session.remove()
-            time.sleep(settings["WATCH_SECONDS"])
+            time.sleep(max(settings["WATCH_SECONDS"], 1))

@@ -86,8 +86,17 @@ def _look_at(path: Path) -> Found | Skipped:
     return Found(path, found.st_size, found.st_mtime_ns, beside[path])
 
 
-def _look_into(folder: Path, without: Path) -> Iterator[Found | Skipped]:
-    """A folder, then those in it."""
+def _look_into(top: Path, without: Path) -> Iterator[Found | Skipped]:
+    """A folder, then those in it, however deep."""
+    waiting = [top]
+    while waiting:
+        folders: list[Path] = []
+        yield from _look_through(waiting.pop(), without, folders)
+        waiting += reversed(folders)
+
+
+def _look_through(folder: Path, without: Path, folders: list[Path]) -> Iterator[Found | Skipped]:
+    """A folder alone; those in it are added to `folders`."""
     if folder == without:
         yield Skipped(folder, "The site keeps its own files here.")
         return
@@ -97,7 +106,6 @@ def _look_into(folder: Path, without: Path) -> Iterator[Found | Skipped]:
         yield Skipped(folder, f"It cannot be opened: {error.strerror}.")
         return
     names = {entry.name for entry in entries}
-    folders: list[Path] = []
     films: dict[Path, os.stat_result] = {}
     others: dict[Path, str] = {}
     for entry in entries:
@@ -115,8 +123,6 @@ def _look_into(folder: Path, without: Path) -> Iterator[Found | Skipped]:
     yield from (Skipped(path, why) for path, why in others.items() if path not in used)
     for path, facts in films.items():
         yield Found(path, facts.st_size, facts.st_mtime_ns, beside[path])
-    for inner in folders:
-        yield from _look_into(inner, without)
 
 
 def _reason(entry: os.DirEntry[str], names: set[str]) -> str:

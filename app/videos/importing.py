@@ -116,8 +116,8 @@ def foresee(found: Found, order: Order) -> Line:
         if known is not None:
             return _already(found, known)
         _require_quota(found, order)
-    except DomainError as error:
-        return Line(found.path, Outcome.FAILED, details.title, why=error.detail)
+    except (DomainError, OSError) as error:
+        return Line(found.path, Outcome.FAILED, details.title, why=reason_of(error))
     finally:
         db.session.rollback()
     return Line(found.path, Outcome.IMPORTED, details.title, notes=notes)

@@ -21,7 +21,7 @@ from app.auth.models import User
 from app.database import db
 from app.errors import NotFound, Unavailable
 from app.media.captions import Cue, plain, to_webvtt
-from app.media.grid import Plan
+from app.media.grid import AudioRow, Plan
 from app.media.playlists import (
     KeyFrames,
     TextTrack,
@@ -111,7 +111,14 @@ def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
     path = storage().path(video.film, grid_file(grid_id, row, name))
     if path.exists():
         return path
-    want(grid_id, row, chunk)
+    target = plan.row(row)
+    want(
+        grid_id,
+        row,
+        chunk,
+        needs=plan.needs[row][chunk] if plan.needs else 0,
+        excerpt=isinstance(target, AudioRow) and target.can_excerpt,
+    )
     _await(path)
     return path
 

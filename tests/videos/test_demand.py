@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from apiflask import APIFlask
-from flask.testing import FlaskClient
+from flask.testing import FlaskClient, FlaskCliRunner
 
 from app.database import db
+from app.tasks import claims
+from app.tasks.dispatch import dispatch
+from app.tasks.fallback import give_back_sound
 from app.tasks.jobs import run_task
 from app.tasks.layout import FIRST
 from app.tasks.queue import SOON, queue
 from app.videos import playback
-from app.videos.models import Cell, Rendition, Task, TaskKind
+from app.videos.models import Cell, Rendition, Task, TaskKind, Video
 from tests.conftest import run_in_child
 from tests.films import made_film, multipart
 
@@ -104,3 +108,60 @@ def test_the_grid_says_when_each_cell_begins(
     assert len(rows["240p"]["cells"]) == 3
     assert rows["240p"]["cells"][0] == 2
     assert rows["audio-0"]["cells"] == [2] * len(rows["audio-0"]["starts"])
+
+
+@pytest.fixture
+def silent_yet(app: APIFlask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A film of which only the first picture is there; the address of its stream."""
+    monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
+    film = made_film(60, "320x180", "mpeg4").read_bytes()
+    video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
+    with app.app_context():
+        run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))
+        first = db.select(Task.id).where(Task.tier == FIRST, Task.kind == TaskKind.CHUNK)
+        run_in_child(lambda: run_task(db.session.scalars(first).one()))
+        db.session.execute(db.update(Video).values(playable=True))
+        db.session.commit()
+        queue(SOON).empty()
+    url = signed_in.get(f"/api/videos/{video_id}/playback/").json["hls_url"]
+    return str(url.removeprefix("http://localhost").removesuffix("master.m3u8"))
+
+
+def test_sound_far_ahead_is_made_by_itself_and_its_row_leaves_it_alone(
+    app: APIFlask, signed_in: FlaskClient, silent_yet: str, work: Work, runner: FlaskCliRunner
+) -> None:
+    assert signed_in.get(f"{silent_yet}audio-0/10.m4s").status_code == 503
+    with app.app_context():
+        own = cell("audio-0", 4).task_id
+        task = db.session.get_one(Task, own)
+        assert (task.kind, task.wanted_at is not None) == (TaskKind.CHUNK, True)
+        assert queue(SOON).get_jobs()[0].args == [own]
+        run_in_child(lambda: run_task(own))
+    with signed_in.get(f"{silent_yet}audio-0/10.m4s") as ahead:
+        assert ahead.status_code == 200
+        data = ahead.data
+    work()
+    with app.app_context():
+        video = db.session.scalars(db.select(Video)).one()
+        assert (video.status, cell("audio-0", 4).task_id) == ("ready", own)
+        row = db.session.scalars(db.select(Rendition).where(Rendition.name == "audio-0")).one()
+        assert row.loudness is not None
+    with signed_in.get(f"{silent_yet}audio-0/10.m4s") as again:
+        assert again.data == data
+    assert json.loads(runner.invoke(args=["storage", "audit", "--json"]).output)["findings"] == []
+
+
+def test_sound_that_cannot_be_made_ahead_is_left_to_its_row(
+    app: APIFlask, signed_in: FlaskClient, silent_yet: str, work: Work
+) -> None:
+    signed_in.get(f"{silent_yet}audio-0/10.m4s")
+    with app.app_context():
+        mine = claims.claim(cell("audio-0", 4).task_id, "here")
+        assert mine is not None
+        assert give_back_sound(mine)
+        assert cell("audio-0", 4).task_id != mine.task_id
+        dispatch()
+    work()
+    with app.app_context():
+        assert db.session.scalars(db.select(Video.status)).one() == "ready"
+        assert cell("audio-0", 4).filled_at is not None

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from sqlalchemy import select
 
 from app.database import db
 from app.media.binary import ffmpeg_binary
-from app.storage import storage
+from app.storage import open_source, storage
 from app.videos import importing
-from app.videos.folders import Found, look
+from app.videos.folders import Found, Skipped, look
 from app.videos.importing import Line, Order, Outcome, Way
 from app.videos.models import Subtitle, Video
 from app.videos.names import ORIGINAL, image_file
@@ -375,17 +376,41 @@ def test_killed_before_a_moved_file_is_removed(
 
 
 @sqlite_only
-def test_interrupted_with_a_report(app: APIFlask, admin: int, library: Path) -> None:
+def test_interrupted_with_a_report(
+    app: APIFlask,
+    runner: FlaskCliRunner,
+    admin: int,
+    library: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     put(library / "a.mkv")
     put(library / "b.mkv", b"2")
 
-    def interrupt(_count: int) -> None:
-        raise KeyboardInterrupt
+    def interrupted(path: Path) -> BufferedReader:
+        if path.name == "b.mkv":
+            raise KeyboardInterrupt
+        return open_source(path)
 
-    with app.app_context(), pytest.raises(KeyboardInterrupt):
-        take(found_in(library), Order(admin), interrupt)
-    assert films(app) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("app.storage.local.open_source", interrupted)
+        done = runner.invoke(args=["videos", "import", str(library)])
+    assert done.exit_code == 130
+    assert "1 imported" in done.stdout
+    assert "again to go on" in done.stderr
+    assert [film.title for film in films(app)] == ["a"]
     assert_nothing_else(app)
+
+
+def test_folders_as_deep_as_a_disk_allows(library: Path) -> None:
+    here = os.open(library, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    assert all(isinstance(one, Skipped) for one in look([library], library / "-"))
+    subprocess.run(["rm", "-rf", library], check=True)
 
 
 @sqlite_only
