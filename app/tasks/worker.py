@@ -1,6 +1,6 @@
 """The worker pool of one machine: RQ workers in processes of their own, and the reconciler.
 
-The pool's own process does no work. It starts one worker for mails, one for what somebody waits for
+The pool's own process does no work. It starts one worker for mails, two for what somebody waits for
 before a screen, as many as asked for films, and where WATCH_FOLDER is set one process that imports
 from there. It starts again what dies (freeing
 what it held), reconciles every quarter of a minute, tidies accounts every hour, and hands back on
@@ -46,6 +46,9 @@ DRAIN_SECONDS = 8.0
 RESTART_SECONDS = 2.0
 """Pause before a worker that died at once is started again."""
 
+SOON_WORKERS = 2
+"""Sound does not wait for a picture then, nor a picture for one that is no longer looked at."""
+
 BEHIND = 5
 """How much nicer the usual workers are than the one for what is waited for."""
 
@@ -77,7 +80,7 @@ class Pool:
 
     def __init__(self, app: Flask, count: int) -> None:
         self._app = app
-        self._queues = [MAIL, SOON] + [VIDEOS] * count
+        self._queues = [MAIL] + [SOON] * SOON_WORKERS + [VIDEOS] * count
         if app.config["WATCH_FOLDER"] is not None:
             self._queues.append(_WATCH)
         self._processes: dict[int, tuple[str, BaseProcess]] = {}

@@ -51,7 +51,8 @@ def want(grid_id: int, row: str, chunk: int, *, needs: int = 0, excerpt: bool = 
             .values(wanted_at=epoch_now())
         )
         name = VIDEOS if kind == TaskKind.ROW and not ahead else SOON
-        after_commit(lambda: enqueue(name, RUN_TASK, task_id, at_front=True))
+        front = kind == TaskKind.ROW  # sound takes a moment, and the picture waits for it
+        after_commit(lambda: enqueue(name, RUN_TASK, task_id, at_front=front))
 
 
 def _comes_soon(task_id: int, rendition_id: int, chunk: int) -> bool:
