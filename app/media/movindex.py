@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from app.media.boxes import find, walk
 
 MAX_MOOV: Final = 64 << 20
 """Bytes: the index of a 24 hour film at 60 frames a second stays under this."""
+
+MAX_BOXES: Final = 1000
 
 
 def composition_offsets(path: Path, track: int, count: int) -> array[int] | None:
@@ -30,55 +34,53 @@ def front_index(path: Path) -> int | None:
 
     A fragmented film has none that would say it all.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
-        at = 0
-        for _ in range(100):
-            file.seek(at)
-            head = file.read(16)
-            if len(head) < 16:
-                return None
-            length, kind = struct.unpack_from(">I4s", head)
-            if length == 1:
-                (length,) = struct.unpack_from(">Q", head, 8)
-            if kind == b"mdat" or length < 8:
+        for kind, at, length in _top_boxes(file):
+            if kind == b"mdat":
                 return None
             if kind == b"moov":
-                if length > MAX_MOOV or at + length > size:
-                    return None
-                file.seek(at)
+                moov = _read(file, at, length)
                 try:
-                    fragmented = find(file.read(length), b"moov", b"mvex") is not None
+                    whole = moov is not None and find(moov, b"moov", b"mvex") is None
                 except ValueError:
                     return None
-                return None if fragmented else at + length
-            at += length
+                return at + length if whole else None
     return None
 
 
 def _moov(path: Path) -> bytes | None:
-    size = path.stat().st_size
     with path.open("rb") as file:
-        at = 0
-        for _ in range(1000):
-            file.seek(at)
-            head = file.read(16)
-            if len(head) < 8:
-                return None
-            length, kind = struct.unpack_from(">I4s", head)
-            if length == 1 and len(head) == 16:
-                (length,) = struct.unpack_from(">Q", head, 8)
-            elif length == 0:
-                length = size - at
-            if length < 8:
-                return None
+        for kind, at, length in _top_boxes(file):
             if kind == b"moov":
-                if length > MAX_MOOV or at + length > size:
-                    return None
-                file.seek(at)
-                return file.read(length)
-            at += length
+                return _read(file, at, length)
     return None
+
+
+def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Type, place and length of the boxes of a file, by their headers; the last may be cut off."""
+    size, at = os.fstat(file.fileno()).st_size, 0
+    for _ in range(MAX_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            return
+        length, kind = struct.unpack_from(">I4s", head)
+        if length == 1 and len(head) == 16:
+            (length,) = struct.unpack_from(">Q", head, 8)
+        elif length == 0:
+            length = size - at
+        if length < 8:
+            return
+        yield kind, at, length
+        at += length
+
+
+def _read(file: BinaryIO, at: int, length: int) -> bytes | None:
+    """A box of the file; None where it is not all there, or too large to be true."""
+    if length > MAX_MOOV or at + length > os.fstat(file.fileno()).st_size:
+        return None
+    file.seek(at)
+    return file.read(length)
 
 
 def _offsets(moov: bytes, track: int, count: int) -> array[int] | None:

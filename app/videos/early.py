@@ -7,9 +7,11 @@ fails meanwhile is tried again once the file is whole.
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.auth.models import User
 from app.database import db, update_rows
@@ -20,12 +22,25 @@ from app.videos.models import Upload, Video
 from app.videos.schemas import VideoDetails
 from app.videos.work import announce_next
 
+log = logging.getLogger(__name__)
+
 SMALLEST_BYTES: Final = 8 << 20
 """Of a smaller film the rest is there before anything could be made of the first part."""
 
 
 def follow(upload_id: int, coming: Incoming, size: int) -> None:
-    """So many bytes have come: begin the film if that is possible now, or let it go on. Commits."""
+    """So many bytes have come: begin the film if that is possible now, or let it go on. Commits.
+
+    What fails here does not harm the upload; its end begins the film in any case.
+    """
+    try:
+        _follow(upload_id, coming, size)
+    except (OSError, SQLAlchemyError):
+        db.session.rollback()
+        log.warning("could not go on with a film that comes in", exc_info=True)
+
+
+def _follow(upload_id: int, coming: Incoming, size: int) -> None:
     upload = db.session.get_one(Upload, upload_id)
     if upload.video_id is not None:
         update_rows(
