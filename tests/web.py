@@ -149,7 +149,7 @@ def serve(app: APIFlask, log: Path, token: str = "", workers: int = 1) -> Iterat
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "wsgi:app", "--worker-class", "gthread",
-             "--workers", str(workers), "--threads", "8", "--bind", f"127.0.0.1:{port}",
+             "--workers", str(workers), "--threads", "16", "--bind", f"127.0.0.1:{port}",
              "--no-control-socket"],
             env={**environment, "PUBLIC_URL": "http://127.0.0.1"},
             stdout=output,

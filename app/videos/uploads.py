@@ -21,6 +21,7 @@ from app.errors import DomainError, InvalidInput
 from app.json_body import field_errors
 from app.storage import storage
 from app.videos import room
+from app.videos.bodies import one_body
 from app.videos.intake import Intake, Interrupted, drain, end_silence
 from app.videos.models import TITLE_LENGTH
 from app.videos.schemas import VideoDetails
@@ -67,7 +68,8 @@ def receive_form(request: Request, owner_id: int) -> Iterator[tuple[Receiver, Vi
     try:
         try:
             _look_at_length(request, owner_id)
-            form, files = _parse(request, receivers)
+            with one_body(owner_id):
+                form, files = _parse(request, receivers)
             film = next((file for file in files.getlist("file") if file.filename), None)
             if film is None:
                 raise InvalidInput({"file": ["Choose a film."]}, "There is no film in this form.")

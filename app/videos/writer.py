@@ -19,6 +19,7 @@ from app.database import db, epoch_now, now, update_rows
 from app.errors import Conflict, DomainError, NotSignedIn
 from app.storage import Incoming, storage
 from app.videos import early, policy, service
+from app.videos.bodies import one_body
 from app.videos.intake import Intake, Interrupted, NotAFilm, Readable
 from app.videos.leases import Claim, Locked, claim, release, renew, still_mine
 from app.videos.models import Upload
@@ -71,7 +72,8 @@ def append(upload: Upload, offset: int, body: Body) -> None:
     """Write the body behind what is there; the last byte makes it a film. Commits.
 
     Raises Locked, Conflict `wrong_offset`, TooLarge, NotAFilm (the upload is gone then),
-    ChecksumMismatch, NoRoom, Interrupted. Whatever is raised, the bytes that are there count.
+    ChecksumMismatch, NoRoom, Interrupted, Unavailable `busy`. Whatever is raised, the bytes that
+    are there count.
     """
     if is_whole(upload):
         settle(upload)
@@ -82,7 +84,7 @@ def append(upload: Upload, offset: int, body: Body) -> None:
         if body.length or (body.length is None and body.stream.read(1)):
             raise _too_long()
         return
-    with _claimed(upload) as (mine, intake):
+    with one_body(upload.owner_id), _claimed(upload) as (mine, intake):
         if offset != intake.size:
             raise _wrong_offset(intake.size)
         if body.length is not None and body.length > mine.length - offset:
