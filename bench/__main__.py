@@ -12,6 +12,7 @@ from pathlib import Path
 from app.media.binary import ffmpeg_binary
 from bench import (
     accounts,
+    early,
     killed,
     lengths,
     outside,
@@ -38,7 +39,8 @@ MINUTES = {
     "peers": 12.0,
     "outside": 3.0,
     "killed": 4.0,
-    "upload": 2.0,
+    "upload": 3.0,
+    "early": 4.0,
     "pieces": 2.0,
     "accounts": 2.0,
 }
@@ -67,6 +69,7 @@ def main() -> None:
             "outside": lambda: outside.measure(films, ffmpeg),
             "killed": lambda: killed.measure(films, ffmpeg),
             "upload": lambda: upload.measure(films, runs),
+            "early": lambda: early.measure(films, ffmpeg, runs),
             "pieces": lambda: pieces.measure(wishes.film, ffmpeg),
             "accounts": accounts.measure,
         }

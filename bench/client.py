@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,14 @@ class Client:
     def __init__(self, host: str, port: int) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=600)
         self._answered = 0.0
+        self.location = ""
         self._cookies: dict[str, str] = {}
+
+    def twin(self) -> Client:
+        """The same session on a connection of its own."""
+        other = Client(self._connection.host, self._connection.port)
+        other._cookies = dict(self._cookies)
+        return other
 
     def close(self) -> None:
         """Close the connection; the next request would open another."""
@@ -87,6 +95,31 @@ class Client:
         )
         return int(answer["id"]), time.monotonic()
 
+    def upload_in_pieces(self, blocks: Iterable[bytes], size: int, name: str) -> tuple[int, float]:
+        """Upload `size` bytes that come in blocks, by tus, with one request for all of them."""
+        encoded = base64.b64encode(name.encode()).decode()
+        version = {"Tus-Resumable": "1.0.0"}
+        self.fetch(
+            "/api/uploads/",
+            "POST",
+            headers={
+                **version,
+                "Upload-Length": str(size),
+                "Upload-Metadata": f"filename {encoded}",
+            },
+        )
+        self.fetch(
+            urlsplit(self.location).path,
+            "PATCH",
+            blocks,
+            size,
+            "application/offset+octet-stream",
+            headers={**version, "Upload-Offset": "0"},
+        )
+        moment = time.monotonic()
+        found = self.ask("GET", "/api/uploads/")
+        return int(found[0]["video_id"]), moment
+
     def wait(
         self, film_id: int, reached: Callable[[Film], bool], *, closely: bool, limit: float = 900
     ) -> tuple[Film, float]:
@@ -123,6 +156,7 @@ class Client:
         body: Iterable[bytes] = (),
         size: int = 0,
         content_type: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """One request; the bytes of its answer. Raises Refused for an error."""
         if time.monotonic() > self._answered + KEPT_SECONDS:
@@ -134,12 +168,17 @@ class Client:
         if size:
             self._connection.putheader("Content-Type", content_type)
             self._connection.putheader("Content-Length", str(size))
+        for name, value in (headers or {}).items():
+            self._connection.putheader(name, value)
+        if method == "POST" and not size:
+            self._connection.putheader("Content-Length", "0")
         self._connection.endheaders()
         for block in body:
             self._connection.send(block)
         answer = self._connection.getresponse()
         text = answer.read()
         self._answered = time.monotonic()
+        self.location = answer.getheader("Location", "")
         if answer.status >= 400:
             raise Refused(f"{method} {path}", answer.status, text)
         for line in answer.headers.get_all("Set-Cookie") or []:
