@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from app.media.cage import MAX_PIXELS
-from app.media.commands import Still, image_command, look_command, pictures_command, wave_command
 from app.media.errors import MediaError, damaged
 from app.media.filing import sync_folder, write_synced
 from app.media.grid import Plan
@@ -18,6 +17,13 @@ from app.media.limits import limits_for
 from app.media.manifest import Picture, write_manifest
 from app.media.poster import ENOUGH, GOOD, LOOK_BYTES, judge, places
 from app.media.runner import Finished, Limits, run
+from app.media.still_commands import (
+    Still,
+    image_command,
+    look_command,
+    pictures_command,
+    wave_command,
+)
 
 SECONDS: Final = 120.0
 POSTER: Final = "poster.jpg"

@@ -15,12 +15,12 @@ from typing import Final
 
 import av
 
-from app.media.commands import preview_command, storyboard_command
 from app.media.errors import damaged
 from app.media.filing import sync_folder, write_synced
 from app.media.grid import Plan, VideoRow
 from app.media.limits import STALL_SECONDS, limits_for
 from app.media.runner import run
+from app.media.still_commands import preview_command, storyboard_command
 
 TILE_WIDTH: Final = 160
 COLUMNS: Final = 10

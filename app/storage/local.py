@@ -22,99 +22,9 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
 from app.storage.base import Entry, FilmGone, open_source
+from app.storage.incoming import COUNTS, LocalIncoming, counted_bytes, sync_folder
 
 _COPY_BYTES = 2**20
-
-_COUNTS = ".counts"
-
-
-class LocalIncoming:
-    """A file below `incoming/`, on the disk on which it will stay."""
-
-    def __init__(self, root: Path, name: str) -> None:
-        self._root = root
-        self._path = root / "incoming" / name
-        self._counts = self._path.with_name(name + _COUNTS)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-        self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        self._kept = False
-        self._size = os.fstat(descriptor).st_size
-        counting = _counting(self._counts)
-        if counting is not None:  # who held the rest back is dead
-            self.rewind(min(counting, self._size))
-
-    @property
-    def size(self) -> int:
-        """Bytes written."""
-        return self._size
-
-    def head(self, size: int) -> bytes:
-        """Read from the start."""
-        return os.pread(self._file.fileno(), min(size, self._size), 0)
-
-    def write(self, data: bytes) -> int:
-        """Write behind what is there: at its place, so that a late writer cannot lengthen it."""
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._file.fileno(), view, self._size)
-            self._size += written
-            view = view[written:]
-        return len(data)
-
-    def hold_back(self) -> None:
-        """Write down how many bytes count."""
-        self._counts.write_text(str(self._size))
-
-    def accept(self) -> None:
-        """All bytes count again."""
-        self._counts.unlink(missing_ok=True)
-
-    def rewind(self, size: int) -> None:
-        """Cut the file."""
-        os.ftruncate(self._file.fileno(), size)
-        self._size = size
-        self.accept()
-
-    def sync(self) -> None:
-        """fsync."""
-        os.fsync(self._file.fileno())
-
-    @property
-    def path(self) -> Path:
-        """The file's."""
-        return self._path
-
-    def show(self, film: str) -> None:
-        """A second name for the file, in the film's folder."""
-        folder = self._root / "films" / film
-        folder.mkdir(exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.link(self._path, folder / "original")
-        _sync_folder(folder)
-        _sync_folder(folder.parent)
-
-    def keep(self, film: str) -> None:
-        """fsync, then rename into a new film's folder."""
-        self.sync()
-        self.close()
-        folder = self._root / "films" / film
-        folder.mkdir(exist_ok=True)
-        self._path.rename(folder / "original")
-        self._path.unlink(missing_ok=True)  # rename leaves both names of one file
-        _sync_folder(folder)
-        _sync_folder(folder.parent)
-        self._kept = True
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def discard(self) -> None:
-        """Close and remove, unless the bytes were kept."""
-        self.close()
-        if not self._kept:
-            self._path.unlink(missing_ok=True)
-            self.accept()
 
 
 class LocalStorage:
@@ -133,7 +43,7 @@ class LocalStorage:
     def received(self, name: str) -> int | None:
         """The length of the file, less what is held back."""
         path = self._root / "incoming" / name
-        counting = _counting(path.with_name(name + _COUNTS))  # first: it goes when all counts
+        counting = counted_bytes(path.with_name(name + COUNTS))  # first: it goes when all counts
         try:
             size = path.stat().st_size
         except FileNotFoundError:
@@ -142,7 +52,7 @@ class LocalStorage:
 
     def drop_received(self, name: str) -> None:
         """Remove the file."""
-        for ending in ("", _COUNTS):
+        for ending in ("", COUNTS):
             (self._root / "incoming" / (name + ending)).unlink(missing_ok=True)
 
     def adopt(self, source: Path, film: str, name: str, told: Callable[[int], None]) -> str:
@@ -173,8 +83,8 @@ class LocalStorage:
         except OSError:
             folder.rmdir()
             raise
-        _sync_folder(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder)
+        sync_folder(folder.parent)
 
     def path(self, film: str, name: str) -> Path:
         """The path on this disk."""
@@ -203,7 +113,7 @@ class LocalStorage:
                 source.rename(target)
                 touched.add(target.parent)
             for place in touched:
-                _sync_folder(place)
+                sync_folder(place)
         except FileNotFoundError as error:
             raise FilmGone(film) from error
 
@@ -258,7 +168,7 @@ class LocalStorage:
         for place in ("incoming", "trash"):
             folder = self._root / place
             for item in os.scandir(folder) if folder.is_dir() else ():
-                if place == "incoming" and item.name.removesuffix(_COUNTS) in owned:
+                if place == "incoming" and item.name.removesuffix(COUNTS) in owned:
                     continue
                 with contextlib.suppress(FileNotFoundError):
                     found = item.stat(follow_symlinks=False)
@@ -319,19 +229,3 @@ def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
 
 def _entry(name: str, found: os.stat_result) -> Entry:
     return Entry(name, stat.S_ISDIR(found.st_mode), found.st_size, found.st_mtime)
-
-
-def _counting(path: Path) -> int | None:
-    """How many bytes count while the rest is held back; None when all do."""
-    try:
-        return int(path.read_text())
-    except (FileNotFoundError, ValueError):  # empty: it died before it could write any more
-        return None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,10 +19,11 @@ import pytest
 
 import app.media
 from app.media import cage, landlock
-from app.media.commands import ChunkTry, Still
+from app.media.commands import ChunkTry
 from app.media.plan import Plan, PlanOptions, make_plan
 from app.media.probe import probe
 from app.media.runner import LAUNCHER, Finished, Limits, run
+from app.media.still_commands import Still
 from tests.media.playback import never
 
 SECRET = "what another member wrote"

@@ -22,6 +22,8 @@ from tests.films import made_film, multipart
 
 Work = Callable[[], None]
 
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def video_id(signed_in: FlaskClient, work: Work) -> int:
@@ -93,6 +95,7 @@ def test_new_settings_swap_in_whole_and_who_watches_the_old_grid_is_not_disturbe
     assert signed_in.get(new).status_code == 200
 
 
+@sqlite_only
 def test_stopping_it_leaves_the_film_as_it_is(
     app: APIFlask, signed_in: FlaskClient, runner: FlaskCliRunner, video_id: int, work: Work
 ) -> None:
@@ -146,6 +149,7 @@ def test_one_that_fails_says_so_and_can_be_tried_again(
         assert set(db.session.scalars(db.select(Grid.role))) == {"current", "retired"}
 
 
+@sqlite_only
 def test_a_cell_that_another_ffmpeg_would_fill_brings_a_new_grid(
     app: APIFlask, signed_in: FlaskClient, video_id: int, work: Work
 ) -> None:
@@ -171,6 +175,7 @@ def test_a_cell_that_another_ffmpeg_would_fill_brings_a_new_grid(
         assert db.session.scalars(empty.where(Cell.filled_at.is_(None))).all() == []
 
 
+@sqlite_only
 def test_a_film_that_is_not_ready_is_not_converted_again(
     signed_in: FlaskClient,
 ) -> None:
@@ -180,6 +185,7 @@ def test_a_film_that_is_not_ready_is_not_converted_again(
     assert (answer.status_code, answer.json["code"]) == (409, "not_ready")
 
 
+@sqlite_only
 def test_a_lost_claim_cannot_finish_for_a_grid_that_is_gone(
     app: APIFlask, signed_in: FlaskClient, video_id: int
 ) -> None:

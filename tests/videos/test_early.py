@@ -25,6 +25,8 @@ Work = Callable[[], None]
 
 TUS = {"Tus-Resumable": "1.0.0"}
 
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +111,7 @@ def test_it_is_watched_before_its_last_byte_and_ends_as_if_it_had_come_at_once(
     assert list((Path(app.config["DATA_DIR"]) / "media" / "incoming").iterdir()) == []
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -164,6 +167,7 @@ def test_nothing_is_left_of_one_that_is_given_up(
             assert db.session.scalars(db.select(model)).all() == []
 
 
+@sqlite_only
 def test_bytes_that_turn_out_broken_are_judged_only_when_all_are_there(
     signed_in: FlaskClient, work: Work, tmp_path: Path
 ) -> None:
