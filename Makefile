@@ -35,8 +35,9 @@ endif
 run: setup assets
 	@exec $(VENV) -m standalone --with-make
 
+# One more at a time than there are processors: tests wait a quarter of their time.
 test: setup-dev assets
-	@exec $(VENV) -m pytest -n $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) \
+	@exec $(VENV) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)) \
 		--dist loadgroup $(ARGS)
 
 lint: setup-dev

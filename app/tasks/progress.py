@@ -35,8 +35,9 @@ def review(video_id: int) -> None:
             or_(Task.grid_id.is_(None), Task.grid_id == shown),
         )
     )
-    if video.status == Status.PROCESSING and not open_tasks and shown is not None:
-        _measure(shown)
+    if video.status == Status.PROCESSING and not open_tasks:
+        if shown is not None:
+            _measure(shown)
         _set(video_id, status=Status.READY, ready_at=now())
         if _has_picture(video_id):
             add_task(video_id, TaskKind.STORYBOARD)

@@ -65,6 +65,7 @@ def receive_form(request: Request, owner_id: int) -> Iterator[tuple[Receiver, Vi
     """
     receivers: list[Receiver] = []
     end_silence(request.environ)
+    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES"] + FORM_OVERHEAD_BYTES
     try:
         try:
             _look_at_length(request, owner_id)
@@ -120,7 +121,6 @@ def _parse(
     request: Request, receivers: list[Receiver]
 ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
     limit = current_app.config["MAX_UPLOAD_BYTES"]
-    request.max_content_length = limit + FORM_OVERHEAD_BYTES
     if request.mimetype != "multipart/form-data":
         raise DomainError(
             "Send the film as multipart/form-data with a field named file.",

@@ -21,7 +21,7 @@ from werkzeug.datastructures import FileStorage
 from app.database import db, forget_connections
 from app.storage import storage
 from app.storage.local import LocalStorage
-from app.tasks import audit, pipeline
+from app.tasks import audit, publishing
 from app.tasks.jobs import run_task
 from app.tasks.reconcile import reconcile
 from app.videos import service
@@ -43,6 +43,9 @@ from tests.videos.test_captions import SRT, talking_film
 
 from .conftest import Start
 from .test_faults import filled, status, upload_long, wait_for
+
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Where the kind of the database changes nothing, one is enough: these tests convert films."""
 
 Work = Callable[[], None]
 OLD = 2 * audit.ORPHAN_SECONDS
@@ -150,6 +153,7 @@ def test_a_converted_film_is_as_its_rows_say(site: Site) -> None:
     assert "0 B read" not in done.output
 
 
+@sqlite_only
 def test_an_empty_site_is_clean(empty: Site) -> None:
     assert empty.audit("--fix") == (0, [])
 
@@ -194,6 +198,7 @@ def test_a_damaged_file_of_the_grid_is_made_again(
     assert site.audit() == (0, [])
 
 
+@sqlite_only
 def test_one_rung_of_a_chunk_is_made_again_by_itself(empty: Site, work: Work) -> None:
     empty.upload(made_film(14, "640x360", "mpeg4").read_bytes())
     work()
@@ -225,6 +230,7 @@ def test_a_lost_grid_is_made_again(site: Site, work: Work) -> None:
     assert site.audit() == (0, [])
 
 
+@sqlite_only
 def test_pictures_and_own_captions_are_made_again(site: Site, work: Work) -> None:
     texts = sorted(site.folder.glob("text/*.vtt"))
     lost = [*(site.folder / "images" / name for name in (POSTER, STORYBOARD)), texts[0]]
@@ -246,6 +252,7 @@ def test_pictures_and_own_captions_are_made_again(site: Site, work: Work) -> Non
     assert all(path.exists() for path in lost[:2])
 
 
+@sqlite_only
 def test_pictures_without_a_task_get_one(site: Site, work: Work) -> None:
     with site.app.app_context():
         db.session.query(Task).where(Task.kind == TaskKind.POSTER).delete()
@@ -257,6 +264,7 @@ def test_pictures_without_a_task_get_one(site: Site, work: Work) -> None:
     assert site.audit() == (0, [])
 
 
+@sqlite_only
 @pytest.mark.parametrize("lost", ["480.avif", "pictures.json"])
 def test_each_size_and_format_is_promised(site: Site, work: Work, lost: str) -> None:
     path = site.folder / "images" / lost
@@ -268,6 +276,7 @@ def test_each_size_and_format_is_promised(site: Site, work: Work, lost: str) -> 
     assert site.audit() == (0, [])
 
 
+@sqlite_only
 def test_a_film_from_before_the_sizes_lacks_nothing(site: Site) -> None:
     for path in (site.folder / "images").iterdir():
         if path.suffix in {".webp", ".avif", ".json"}:
@@ -281,6 +290,7 @@ def test_a_film_from_before_the_sizes_lacks_nothing(site: Site) -> None:
     assert film["thumbnail_url"]
 
 
+@sqlite_only
 def test_a_lost_storyboard_of_a_damaged_film_comes_with_the_film(site: Site, work: Work) -> None:
     (site.folder / "images" / STORYBOARD).unlink()
     flip(site.grid_file("video", "copy", "1.m4s"))
@@ -294,6 +304,7 @@ def test_a_lost_storyboard_of_a_damaged_film_comes_with_the_film(site: Site, wor
         assert {task.state for task in db.session.query(Task)} == {TaskState.DONE}
 
 
+@sqlite_only
 def test_lost_captions_that_an_owner_added_are_struck_off(site: Site) -> None:
     url = f"/api/videos/{site.video_id}/subtitles/"
     fields = {"language": "en", "file": FileStorage(io.BytesIO(SRT), "a.srt")}
@@ -311,6 +322,7 @@ def test_lost_captions_that_an_owner_added_are_struck_off(site: Site) -> None:
         assert db.session.query(Subtitle).count() == 2
 
 
+@sqlite_only
 @pytest.mark.parametrize("damage", [Path.unlink, truncate])
 def test_without_its_original_a_film_is_left_as_it_is(
     site: Site, damage: Callable[[Path], None]
@@ -332,6 +344,7 @@ def test_without_its_original_a_film_is_left_as_it_is(
     assert done.output.endswith("3 found, 0 mended.\n")
 
 
+@sqlite_only
 def test_a_lost_folder_is_told_once(site: Site) -> None:
     site.folder.rename(site.media / "elsewhere")
     code, found = site.audit("--fix")
@@ -341,6 +354,7 @@ def test_a_lost_folder_is_told_once(site: Site) -> None:
     ]
 
 
+@sqlite_only
 def test_what_failed_for_good_promises_nothing(empty: Site, work: Work) -> None:
     empty.upload(made_film(1).read_bytes()[:600])
     work()
@@ -348,6 +362,7 @@ def test_what_failed_for_good_promises_nothing(empty: Site, work: Work) -> None:
     assert empty.audit() == (0, [])
 
 
+@sqlite_only
 def test_a_failed_film_waits_for_its_retry(site: Site, work: Work) -> None:
     before = site.hashes()
     with site.app.app_context():
@@ -391,6 +406,7 @@ def strays(site: Site) -> list[Path]:
     return paths
 
 
+@sqlite_only
 def test_what_no_row_owns_is_removed_once_it_is_old(site: Site) -> None:
     before = files(site)
     paths = strays(site)
@@ -409,6 +425,7 @@ def test_what_no_row_owns_is_removed_once_it_is_old(site: Site) -> None:
     assert site.audit() == (0, [])
 
 
+@sqlite_only
 def test_one_young_file_keeps_its_folder(site: Site) -> None:
     scratch = site.folder / "attempts" / "1-99"
     scratch.mkdir()
@@ -419,6 +436,7 @@ def test_one_young_file_keeps_its_folder(site: Site) -> None:
     assert site.audit() == (0, [])
 
 
+@sqlite_only
 def test_the_scratch_of_a_living_claim_is_no_orphan(site: Site) -> None:
     with site.app.app_context():
         task = db.session.scalars(select(Task).limit(1)).one()
@@ -438,6 +456,7 @@ def test_the_scratch_of_a_living_claim_is_no_orphan(site: Site) -> None:
     assert not scratch.exists()
 
 
+@sqlite_only
 def test_folders_of_no_film_and_leftovers_are_removed(
     empty: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -468,6 +487,7 @@ def test_folders_of_no_film_and_leftovers_are_removed(
     assert not gone.exists()
 
 
+@sqlite_only
 @pytest.mark.parametrize("words", [[], ["--fix"]])
 def test_a_film_deleted_during_the_audit_is_no_finding(
     site: Site, monkeypatch: pytest.MonkeyPatch, words: list[str]
@@ -489,6 +509,7 @@ def test_a_film_deleted_during_the_audit_is_no_finding(
     assert list((site.media / "films").iterdir()) == []
 
 
+@sqlite_only
 def test_a_cell_filled_during_the_audit_is_no_finding(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -513,6 +534,7 @@ def test_a_cell_filled_during_the_audit_is_no_finding(
     assert site.audit("--fix") == (0, [])
 
 
+@sqlite_only
 def test_files_whose_rows_were_never_committed_are_orphans(
     empty: Site, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,7 +545,7 @@ def test_files_whose_rows_were_never_committed_are_orphans(
         wanted = select(Task.id).where(Task.kind == TaskKind.CHUNK).order_by(Task.id).limit(1)
         chunk = db.session.scalars(wanted).one()
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "review", lambda _id: os.kill(os.getpid(), signal.SIGKILL))
+            patch.setattr(publishing, "review", lambda _id: os.kill(os.getpid(), signal.SIGKILL))
             run_in_child(lambda: run_task(chunk))
         assert db.session.scalars(select(Cell.id).where(Cell.filled_at.is_not(None))).all() == []
         db.session.execute(update(Task).values(lease_until=0.0, queued_until=0.0))
@@ -565,7 +587,7 @@ def test_mending_waits_for_who_is_publishing(
         chunk = db.session.scalars(wanted).one()
         db.session.rollback()
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "review", hesitate)
+            patch.setattr(publishing, "review", hesitate)
             child = os.fork()
             if child == 0:
                 try:
@@ -586,6 +608,7 @@ def test_mending_waits_for_who_is_publishing(
     assert empty.audit() == (0, [])
 
 
+@sqlite_only
 def test_rows_whose_files_were_lost_are_filled_again(
     empty: Site, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,10 @@ REAL = f'exec {shlex.quote(ffmpeg_binary(None))} "$@"'
 FREE = "app.media.landlock.abi = lambda: 0"
 """As on a kernel without Landlock: in there a shell could not even start."""
 
-IMPATIENT = "app.media.cells.STALL_SECONDS = app.media.rows.STALL_SECONDS = 3"
+IMPATIENT = """
+import app.media.images
+app.media.cells.STALL_SECONDS = app.media.rows.STALL_SECONDS = app.media.images.SECONDS = 3
+"""
 
 
 @contextmanager
