@@ -272,7 +272,7 @@ class Upload(Base):
     `name` is its address and the name of its file; the file's length is the true offset, `received`
     what was known of it when a request last ended. One request at a time may write: it holds the
     lease (epoch seconds of the database's clock) and its `fence`. `video_id` is the film that it
-    has become.
+    has become. `said` is the `Upload-Metadata` that it was begun with, to the letter.
     """
 
     __tablename__ = "uploads"
@@ -287,6 +287,7 @@ class Upload(Base):
     name: Mapped[str] = mapped_column(String(32), unique=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     video_id: Mapped[int | None] = mapped_column(ForeignKey("videos.id", ondelete="SET NULL"))
+    said: Mapped[str] = mapped_column(Text, default="")
     filename: Mapped[str] = mapped_column(String(FILENAME_LENGTH), default="")
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     description: Mapped[str] = mapped_column(Text, default="")

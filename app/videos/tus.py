@@ -104,9 +104,10 @@ def ask(name: str) -> Response:
             writer.settle(upload)
     headers = {
         "Upload-Length": str(upload.length),
-        "Upload-Metadata": tus_headers.write_metadata(upload),
         "Cache-Control": "no-store",
     }
+    if upload.said:
+        headers["Upload-Metadata"] = upload.said
     return Response(headers={**headers, **_progress(upload)})
 
 
@@ -159,7 +160,8 @@ def change_details(name: str, body: VideoChange) -> dict[str, Any]:
 
 def _create(user: User) -> Upload:
     length = read_number("Upload-Length", request.headers.get("Upload-Length"))
-    metadata = tus_headers.read_metadata(request.headers.get("Upload-Metadata", ""))
+    given = request.headers.get("Upload-Metadata", "")
+    metadata = tus_headers.read_metadata(given)
     filename = tus_headers.read_filename(metadata)
     is_global = "global" in metadata and metadata["global"].strip().lower() in _TRUE
     if is_global and not policy.may_fill_catalogue(user):
@@ -170,7 +172,9 @@ def _create(user: User) -> Upload:
         details = VideoDetails.model_validate(said)
     except ValidationError as error:
         raise InvalidInput(field_errors(error)) from None
-    return resumable.create(user, length, filename, details, is_global=is_global)
+    upload = resumable.create(user, length, filename, details, is_global=is_global)
+    upload.said = given
+    return upload
 
 
 def _forget(name: str, owner_id: int) -> None:

@@ -60,20 +60,6 @@ def read_metadata(given: str) -> dict[str, str]:
     return found
 
 
-def write_metadata(upload: Upload) -> str:
-    """What is known of an upload, as an `Upload-Metadata`."""
-    known: Mapping[str, str] = {
-        "filename": upload.filename,
-        "title": upload.title,
-        "description": upload.description,
-        "category": upload.category,
-        "global": "1" if upload.is_global else "",
-    }
-    return ",".join(
-        f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in known.items() if text
-    )
-
-
 def read_filename(metadata: Mapping[str, str]) -> str:
     """The name of the file where it came from, in one line; for people, never for a disk."""
     name = metadata.get("filename") or metadata.get("name") or ""

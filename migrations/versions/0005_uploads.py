@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("video_id", sa.Integer(), nullable=True),
+        sa.Column("said", sa.Text(), nullable=False),
         sa.Column("filename", sa.String(length=255), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),

@@ -121,13 +121,14 @@ def test_a_film_in_pieces_becomes_the_film_byte_by_byte(
 
 
 def test_head_tells_offset_length_and_metadata_and_is_not_kept(web: Web, film: bytes) -> None:
-    path = web.create(len(film), filename="a.mp4", title="“Eins”", category="Family")
+    words = {"title": "“Eins”", "filename": "a.mp4", "mood": "of its own"}
+    path = web.create(len(film), **words)
     answer = web.ask("HEAD", path)
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["Upload-Offset"] == "0"
     assert answer.headers["Upload-Length"] == str(len(film))
-    said = creation(1, filename="a.mp4", title="“Eins”", category="Family")["Upload-Metadata"]
-    assert answer.headers["Upload-Metadata"] == said
+    said = creation(1, **words)["Upload-Metadata"]
+    assert answer.headers["Upload-Metadata"] == said, "as it was given, what is unknown to us too"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Tus-Resumable"] == "1.0.0"
     nothing = web.ask("HEAD", f"{UPLOADS}{'f' * 32}/")
