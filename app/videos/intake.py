@@ -5,6 +5,8 @@ What cannot become a film is refused as early as it is known, and before the res
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -120,6 +122,15 @@ def drain(body: Readable) -> None:
             left -= len(block)
     except (HTTPException, DomainError, OSError):
         return  # the answer matters, not the rest of a body that is refused anyway
+
+
+def stop_reading(environ: dict[str, Any]) -> None:
+    """Let nobody wait for the rest of a body that is refused, where the server can: gunicorn would
+    read on for seconds, so that slow senders take every thread by being refused."""
+    connection = environ.get("gunicorn.socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)
 
 
 def end_silence(environ: dict[str, Any]) -> None:

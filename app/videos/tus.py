@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from app.auth.identity import require_user, require_verified, signed_in
 from app.auth.models import User
 from app.database import db, writing
-from app.errors import DomainError, Forbidden, InvalidInput
+from app.errors import DomainError, Forbidden, InvalidInput, Unavailable
 from app.json_body import field_errors, json_body
 from app.videos import policy, resumable, tus_headers, writer
-from app.videos.intake import Interrupted, Readable, end_silence
+from app.videos.intake import Interrupted, Readable, end_silence, stop_reading
+from app.videos.leases import Locked
 from app.videos.models import Upload, Video
 from app.videos.presentation import absolute, describe_upload
 from app.videos.schemas import UploadOut, VideoChange, VideoDetails
@@ -131,7 +132,11 @@ def send(name: str) -> Response:
             status=415,
         )
     offset = read_number("Upload-Offset", request.headers.get("Upload-Offset"))
-    writer.append(upload, offset, _body())
+    try:
+        writer.append(upload, offset, _body())
+    except (Locked, Unavailable):
+        stop_reading(request.environ)
+        raise
     return Response(status=204, headers=_progress(resumable.find(name, owner_id)))
 
 

@@ -17,12 +17,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from app.database import db
-from app.errors import DomainError, InvalidInput
+from app.errors import DomainError, InvalidInput, Unavailable
 from app.json_body import field_errors
 from app.storage import storage
 from app.videos import room
 from app.videos.bodies import one_body
-from app.videos.intake import Intake, Interrupted, drain, end_silence
+from app.videos.intake import Intake, Interrupted, drain, end_silence, stop_reading
 from app.videos.models import TITLE_LENGTH
 from app.videos.schemas import VideoDetails
 
@@ -84,6 +84,9 @@ def receive_form(request: Request, owner_id: int) -> Iterator[tuple[Receiver, Vi
             raise room.too_large() from None
         except OSError as error:
             raise Interrupted from error
+        except Unavailable:
+            stop_reading(request.environ)
+            raise
         except DomainError:
             db.session.rollback()
             drain(request.stream)

@@ -26,6 +26,8 @@ NGINX = shutil.which("nginx") or next(
     (path for path in ("/usr/sbin/nginx", "/usr/local/sbin/nginx") if Path(path).exists()), None
 )
 
+SENDERS = 500
+
 CONFIG = """
 daemon off; worker_processes 1; pid {place}/nginx.pid; error_log {place}/error.log;
 events {{ worker_connections 2048; }}
@@ -58,14 +60,14 @@ def test_many_slow_senders_leave_room_for_others(app: APIFlask, web: Web, tmp_pa
     other = write_token(app, make_user(app, "other@example.org"))
     film = made_film().read_bytes()
     with contextlib.ExitStack() as open_ones:
-        paths = [web.create(len(film), filename="slow.mp4") for _ in range(40)]
-        for path in paths:  # each has promised more than it will ever send
+        paths = [web.create(len(film), filename="slow.mp4") for _ in range(SENDERS // 10)]
+        for path in paths * 10:  # each has promised more than it will ever send
             open_ones.enter_context(web.half_sent(path, 0, film[:100], len(film)))
-        refused = web.send(paths[-1], 0, film)
-        while refused.status != 503:  # until all have arrived
-            assert refused.status == 423
-            time.sleep(0.1)
-            refused = web.send(paths[-1], 0, film)
+        refused = None
+        while refused is None or refused.status != 503:  # until all have arrived
+            assert refused is None or refused.status == 423
+            with contextlib.suppress(ConnectionError):  # it is answered before it is read
+                refused = web.send(paths[-1], 0, film[:1000])
         assert (refused.code, refused.headers["Retry-After"]) == ("busy", "5")
         for _ in range(20):
             assert web.ask("GET", UPLOADS).status == 200
