@@ -38,6 +38,8 @@ FORMATS: Final = ("webp", "avif")
 PLACEHOLDER_WIDTH: Final = 20
 PLACEHOLDER_LIMIT: Final = 400
 """Bytes of a placeholder as text; a list of films carries one for each."""
+KEY_SECONDS: Final = 20.0
+"""A shorter film is decoded up to its moments."""
 KEY_GAP: Final = 10.0
 """Seconds: where places are further apart, key frames near them do."""
 
@@ -110,13 +112,11 @@ def _find(
     if video is None:
         raise ValueError("the plan has no picture")
     limits = limits_for(video.pixels, tone_map=video.tone_map)
-    moments = places(plan.duration)
-    # Decoding up to a moment costs as much as the way from its key frame.
-    at_key = video.lead_in == 0 and plan.duration / len(moments) > KEY_GAP
+    looks = _looks(plan.duration, can_seek=video.lead_in == 0)
     if seconds is not None:
-        moments, at_key = [min(seconds, max(0.0, plan.duration - 1 / video.rate))], False
+        looks = [(min(seconds, max(0.0, plan.duration - 1 / video.rate)), False)]
     new, log, highest = best.with_name("try.y4m"), "", -1.0
-    for number, moment in enumerate(moments):
+    for number, (moment, at_key) in enumerate(looks):
         if number >= ENOUGH and highest >= GOOD:
             break
         seen = bytearray()
@@ -139,6 +139,16 @@ def _find(
         finally:
             new.unlink(missing_ok=True)
     return log
+
+
+def _looks(duration: float, *, can_seek: bool) -> list[tuple[float, bool]]:
+    """The moments to look at, and whether at the key frame before each: decoding up to a moment
+    costs as much as the way from there. Where key frames have nothing good, some exact moments."""
+    moments = places(duration)
+    if not can_seek or duration < KEY_SECONDS:
+        return [(moment, False) for moment in moments]
+    exact = [] if duration / len(moments) > KEY_GAP else moments[1::3]
+    return [*((moment, True) for moment in moments), *((moment, False) for moment in exact)]
 
 
 def _dress(raw: Path, place: Path, ffmpeg: str, stop: Callable[[], bool]) -> Pictures | None:
