@@ -44,15 +44,18 @@ def review(video_id: int) -> None:
 
 
 def _can_be_watched(video_id: int) -> bool:
-    """Some picture row begins, and so does every sound row (or the film has no picture)."""
+    """Some picture row begins (or there is none), and so does the sound that is heard first.
+
+    Other sound rows are made as they are asked for: see `videos.demand`.
+    """
     begins = db.session.execute(
-        select(Rendition.kind, Cell.filled_at)
+        select(Rendition.kind, Cell.filled_at, Rendition.is_default)
         .join(Grid, Grid.id == Rendition.grid_id)
         .join(Cell, and_(Cell.rendition_id == Rendition.id, Cell.chunk == 0))
         .where(*current_grid(video_id))
     ).all()
-    picture = [filled is not None for kind, filled in begins if kind == "video"]
-    sound = [filled is not None for kind, filled in begins if kind == "audio"]
+    picture = [filled is not None for kind, filled, _ in begins if kind == "video"]
+    sound = [filled is not None for kind, filled, first in begins if kind == "audio" and first]
     return bool(begins) and all(sound) and (any(picture) or not picture)
 
 
