@@ -12,14 +12,11 @@ from sqlalchemy import and_, func, or_, select, update
 
 from app.database import db, epoch_now, update_rows
 from app.tasks.layout import FIRST
-from app.tasks.queue import RUN_TASK, SOON, VIDEOS, enqueue, queue, waiting
+from app.tasks.queue import QUEUED_SECONDS, RUN_TASK, SOON, VIDEOS, enqueue, queue, waiting
 from app.videos.models import Task, TaskKind, TaskState, Video
 
 JOBS_PER_WORKER = 2
 """Announced jobs per worker: one in hand and one to go on with, so no seek waits behind many."""
-
-QUEUED_SECONDS = 30.0
-"""After this long an announced task that nobody claimed may be announced again."""
 
 
 def dispatch() -> int:

@@ -133,48 +133,50 @@ def _as_media_error(mine: Claim, error: Exception) -> MediaError:
 
 
 def _failed(mine: Claim, error: MediaError) -> None:
-    """Try again later, or give up and say why."""
+    """Try again later, another way, or give up and say why. Whoever lost the claim does nothing."""
     log.warning(
         "attempt failed: %s", error.code, extra={"facts": {**_facts(mine), "log": error.log}}
     )
-    if mine.received is not None:  # it may go well once the whole file is there
-        claims.wait_for_rest(mine)
-        return db.session.commit()
-    if error.code in {COPY_FAILED, ROW_CHANGED}:
-        return _plan_again(mine, error)
-    if give_back_sound(mine):
-        return None
     final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]
-    if final and is_for_next(mine):
-        return give_up_next(mine, error)
     try:
-        if not final:
+        if mine.received is not None:  # it may go well once the whole file is there
+            claims.wait_for_rest(mine)
+            db.session.commit()
+        elif error.code in {COPY_FAILED, ROW_CHANGED}:
+            plan_again(mine, error)
+        elif give_back_sound(mine):
+            pass
+        elif not final:
             claims.try_again(mine, error.log)
+            db.session.commit()
+        elif is_for_next(mine):
+            give_up_next(mine, error)
         else:
-            lock_tasks(mine.video_id)
-            claims.give_up(mine, error.log)
-            if mine.kind in EXTRAS:
-                review(mine.video_id)  # it may have been the last piece of work
-            else:
-                claims.fail_video(
-                    mine.video_id,
-                    code=error.code,
-                    stage=error.stage,
-                    message=error.message,
-                    hint=error.hint,
-                )
-        db.session.commit()
-        if final and error.permanent and mine.kind not in EXTRAS:
-            storage().delete_film(mine.film)  # trying again is pointless: keep no bytes of it
+            _give_up(mine, error)
     except LostClaim:
         db.session.rollback()
 
 
-def _plan_again(mine: Claim, error: MediaError) -> None:
-    try:
-        plan_again(mine, error)
-    except LostClaim:
-        db.session.rollback()
+def _give_up(mine: Claim, error: MediaError) -> None:
+    """Say why the film cannot be converted, or go on without what it can do without.
+
+    Raises LostClaim. Commits.
+    """
+    lock_tasks(mine.video_id)
+    claims.give_up(mine, error.log)
+    if mine.kind in EXTRAS:
+        review(mine.video_id)  # it may have been the last piece of work
+    else:
+        claims.fail_video(
+            mine.video_id,
+            code=error.code,
+            stage=error.stage,
+            message=error.message,
+            hint=error.hint,
+        )
+    db.session.commit()
+    if error.permanent and mine.kind not in EXTRAS:
+        storage().delete_film(mine.film)  # trying again is pointless: keep no bytes of it
 
 
 def _facts(mine: Claim) -> dict[str, object]:

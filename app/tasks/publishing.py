@@ -66,21 +66,21 @@ def _publish_cell(mine: Claim, grid_id: int, result: CellResult) -> None:
             permanent=False,
             log=f"row {result.row}: a chunk came with another init segment",
         )
-    files = [(path, grid_file(grid_id, result.row, path.name)) for path in result.files]
-    known: dict[str, object] = {}
-    if cell.init_bytes is None:
-        files.insert(0, (result.init, grid_file(grid_id, result.row, result.init.name)))
-        known = {"init_bytes": result.init_bytes, "init_sha256": result.init_sha256}
+    row = update(Rendition).where(Rendition.id == cell.rendition_id)
     if result.loudness is not None:
-        known |= {
-            "loudness": result.loudness.integrated,
-            "loudness_range": result.loudness.range,
-            "true_peak": result.loudness.true_peak,
-        }
-    if known:
-        update_rows(update(Rendition).where(Rendition.id == cell.rendition_id).values(**known))
+        update_rows(
+            row.values(
+                loudness=result.loudness.integrated,
+                loudness_range=result.loudness.range,
+                true_peak=result.loudness.true_peak,
+            )
+        )
     if cell.task_id != mine.task_id:
         return
+    files = [(path, grid_file(grid_id, result.row, path.name)) for path in result.files]
+    if cell.init_bytes is None:
+        files.insert(0, (result.init, grid_file(grid_id, result.row, result.init.name)))
+        update_rows(row.values(init_bytes=result.init_bytes, init_sha256=result.init_sha256))
     storage().publish(mine.film, files)
     update_rows(
         update(Cell)

@@ -20,6 +20,9 @@ MAIL = "mail"
 QUEUES = (MAIL, SOON, VIDEOS)
 """Every queue, in the order in which a worker looks: a mail takes a moment, a film minutes."""
 
+QUEUED_SECONDS = 30.0
+"""After this long an announced task that nobody claimed may be announced again."""
+
 RUN_TASK = "app.tasks.jobs.run_task"
 """The job that works on one task of a film; its argument is the task's id."""
 

@@ -12,7 +12,7 @@ from app.database import after_commit, db, epoch_now, update_rows
 from app.errors import Conflict
 from app.observability import request_id
 from app.storage import storage
-from app.tasks.queue import RUN_TASK, SOON, VIDEOS, enqueue
+from app.tasks.queue import QUEUED_SECONDS, RUN_TASK, SOON, VIDEOS, enqueue
 from app.videos.locking import lock_tasks
 from app.videos.models import Grid, GridRole, Status, Task, TaskKind, TaskState, Video
 from app.videos.names import ORIGINAL, grid_folder
@@ -40,7 +40,10 @@ def add_task(video_id: int, kind: TaskKind) -> None:
 
 
 def announce_next(video_id: int) -> None:
-    """Announce the film's next piece of work for which enough of its file is there, if any."""
+    """Announce the film's next piece of work for which enough of its file is there, if any.
+
+    One that was announced a moment ago is not announced again.
+    """
     found = db.session.scalar(
         select(Task.id)
         .join(Video, Video.id == Task.video_id)
@@ -48,12 +51,15 @@ def announce_next(video_id: int) -> None:
             Task.video_id == video_id,
             Task.state == TaskState.WAITING,
             Task.lease_until < epoch_now(),
+            Task.queued_until < epoch_now(),
             or_(Video.received.is_(None), Task.needs <= Video.received),
         )
         .order_by(Task.tier, Task.position, Task.id)
         .limit(1)
     )
     if found is not None:
+        marked = update(Task).where(Task.id == found)
+        update_rows(marked.values(queued_until=epoch_now() + QUEUED_SECONDS))
         _announce(found)
 
 

@@ -165,3 +165,18 @@ def test_sound_that_cannot_be_made_ahead_is_left_to_its_row(
     with app.app_context():
         assert db.session.scalars(db.select(Video.status)).one() == "ready"
         assert cell("audio-0", 4).filled_at is not None
+
+
+def test_a_sound_row_that_begins_with_a_cell_made_apart_has_its_init_segment(
+    app: APIFlask, signed_in: FlaskClient, silent_yet: str, work: Work
+) -> None:
+    assert signed_in.get(f"{silent_yet}audio-0/init.mp4").status_code == 503
+    with app.app_context():
+        own = cell("audio-0", 0).task_id
+        row = db.session.scalars(db.select(Task).where(Task.kind == TaskKind.ROW)).one()
+        assert row.id != own
+        run_in_child(lambda: run_task(row.id))
+        run_in_child(lambda: run_task(own))
+    with signed_in.get(f"{silent_yet}audio-0/init.mp4") as init:
+        assert init.status_code == 200
+        assert init.data[4:8] == b"ftyp"

@@ -17,6 +17,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from app.database import db, now
 from app.media.binary import ffmpeg_binary
 from app.media.filing import decodes
+from app.tasks.queue import QUEUES, queue
 from app.videos import early, resumable
 from app.videos.models import Cell, Grid, Rendition, Task, Upload, Video
 from tests.films import made_film, multipart
@@ -165,6 +166,20 @@ def test_nothing_is_left_of_one_that_is_given_up(
     with app.app_context():
         for model in (Video, Upload, Task, Cell):
             assert db.session.scalars(db.select(model)).all() == []
+
+
+@sqlite_only
+def test_what_waits_in_the_queue_is_not_announced_with_each_piece(
+    app: APIFlask, signed_in: FlaskClient, tmp_path: Path
+) -> None:
+    film = remuxed(tmp_path, "mpeg4", "film.mp4", "-movflags", "+faststart")
+    address, piece = begin(signed_in, film), len(film) // 10
+    for number in range(5, 10):
+        send(signed_in, address, film, (number - 5) * piece, (number - 4) * piece)
+    with app.app_context():  # nobody works: the plan waits
+        announced = sum(queue(name).count for name in QUEUES)
+        assert 1 <= announced <= 2
+        assert len(db.session.scalars(db.select(Task)).all()) == 1
 
 
 @sqlite_only
