@@ -47,12 +47,10 @@ def sign(purpose: Purpose, payload: list[int | str]) -> str:
 def read(purpose: Purpose, token: str, max_age: timedelta | None) -> list[Any]:
     """The payload of a token of this purpose; None as age means that any age will do.
 
-    Raises TokenExpired or TokenInvalid. Base64 has spellings that decode alike: only the one we
-    wrote is accepted, so that changing any byte makes a token invalid.
+    Raises TokenExpired or TokenInvalid.
     """
     try:
-        signature = token.rsplit(".", 1)[-1]
-        if base64_encode(base64_decode(signature)).decode() != signature:
+        if not is_as_written(token):
             raise TokenInvalid
         seconds = None if max_age is None else int(max_age.total_seconds())
         payload = _serializer(purpose).loads(token, max_age=seconds)
@@ -63,6 +61,16 @@ def read(purpose: Purpose, token: str, max_age: timedelta | None) -> list[Any]:
     if not isinstance(payload, list):
         raise TokenInvalid
     return payload
+
+
+def is_as_written(signed: str) -> bool:
+    """Whether a signed text's signature is spelled as we write it.
+
+    Base64 has spellings that decode alike: only one is accepted, so that changing any byte makes a
+    signed text invalid. Raises itsdangerous.BadData where it is no base64.
+    """
+    signature = signed.rsplit(".", 1)[-1]
+    return base64_encode(base64_decode(signature)).decode() == signature
 
 
 def link_parts(purpose: Purpose, user_id: int, state: str) -> tuple[str, str]:
