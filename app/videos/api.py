@@ -23,7 +23,6 @@ from app.videos.presentation import (
     describe_grid,
     describe_playback,
     describe_subtitle,
-    stream_of,
 )
 from app.videos.queries import Page
 from app.videos.schemas import (
@@ -176,7 +175,7 @@ def add_subtitle(video_id: int) -> dict[str, Any]:
     data = small_file(request, "file", MAX_CAPTIONS_BYTES)
     language, label = (request.form.get(name, "") for name in ("language", "label"))
     added = adornments.add_subtitle(video, data, language, label)
-    answer = describe_subtitle(added, stream_of(video, user))
+    answer = describe_subtitle(added, user)
     db.session.commit()
     return answer
 

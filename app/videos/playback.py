@@ -10,7 +10,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,15 +46,32 @@ MAX_WAITERS = 8
 _waiters = threading.BoundedSemaphore(MAX_WAITERS)
 
 
-def open_film(grant_text: str) -> tuple[Video, User]:
-    """The film of a grant and its viewer. Raises NotFound, whatever is wrong."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A film that a grant opens; whoever may change it sees its pictures before it plays."""
+
+    video: Video
+    may_watch: bool
+
+
+def open_film(grant_text: str) -> Opened:
+    """The film of a grant. Raises NotFound, whatever is wrong."""
     grant = grants.read(grant_text)
+    if isinstance(grant.viewer, str):
+        return _open_shared(grant.video_id, grant.viewer)
     found = db.session.execute(
-        select(Video, User).join(User, User.id == grant.user_id).where(Video.id == grant.video_id)
+        select(Video, User).join(User, User.id == grant.viewer).where(Video.id == grant.video_id)
     ).one_or_none()
     if found is None or not policy.may_see(found[1], found[0]):
         raise NotFound
-    return found[0], found[1]
+    return Opened(found[0], policy.may_watch(found[1], found[0]))
+
+
+def _open_shared(video_id: int, key: str) -> Opened:
+    video = queries.find(video_id)
+    if video is None or not policy.may_watch_shared(key, video, video.owner):
+        raise NotFound
+    return Opened(video, may_watch=True)
 
 
 def grid_of(video_id: int) -> int:
@@ -148,7 +165,7 @@ def chapters(grant_text: str) -> str:
 
 def image(grant_text: str, name: str) -> Path:
     """A picture of the film. Raises NotFound."""
-    video, _ = open_film(grant_text)
+    video = open_film(grant_text).video
     if not is_image(name):
         raise NotFound
     path = storage().path(video.film, image_file(name))
@@ -159,11 +176,11 @@ def image(grant_text: str, name: str) -> Path:
 
 def _subtitle(grant_text: str, subtitle_id: int) -> tuple[Video, str]:
     """The film of a grant and the name of one of its captions."""
-    video, user = open_film(grant_text)
+    opened = open_film(grant_text)
     found = db.session.get(Subtitle, subtitle_id)
-    if found is None or found.video_id != video.id or not policy.may_watch(user, video):
+    if found is None or found.video_id != opened.video.id or not opened.may_watch:
         raise NotFound
-    return video, found.name
+    return opened.video, found.name
 
 
 def _texts(video_id: int) -> list[TextTrack]:
@@ -175,13 +192,14 @@ def _texts(video_id: int) -> list[TextTrack]:
             label=found.label,
             forced=found.is_forced,
         )
-        for found in queries.subtitles_of([video_id]).get(video_id, [])
+        for found in queries.subtitles_of(video_id)
     ]
 
 
 def _plan_of(grant_text: str, grid_id: int) -> tuple[Video, Plan]:
-    video, user = open_film(grant_text)
-    if not policy.may_watch(user, video):
+    opened = open_film(grant_text)
+    video = opened.video
+    if not opened.may_watch:
         raise NotFound
     owner = db.session.scalar(select(Grid.video_id).where(Grid.id == grid_id))
     if owner != video.id:

@@ -42,7 +42,7 @@ def catalogue(
     user: User, *, limit: int, before: int | None = None, category: str | None = None
 ) -> Page:
     """The global films that can be watched, newest first."""
-    wanted = _films().where(Video.is_global.is_(True), policy.watchable(user))
+    wanted = films().where(policy.in_catalogue())
     if category is not None:
         wanted = wanted.where(Video.category == category)
     return _page(wanted, limit, before)
@@ -50,7 +50,7 @@ def catalogue(
 
 def owned(user: User, *, limit: int, before: int | None = None) -> Page:
     """The person's own films, whatever has become of them, newest first."""
-    return _page(_films().where(Video.owner_id == user.id), limit, before)
+    return _page(films().where(Video.owner_id == user.id), limit, before)
 
 
 def watchable(user: User) -> Sequence[Video]:
@@ -62,18 +62,18 @@ def watchable(user: User) -> Sequence[Video]:
 
 def everything(*, limit: int, before: int | None = None) -> Page:
     """Every film, for operators."""
-    return _page(_films(), limit, before)
+    return _page(films(), limit, before)
 
 
 def processing(*, limit: int) -> Sequence[Video]:
     """Films that are being converted or wait for it, the oldest first, for administrators."""
-    wanted = _films().where(Video.status == Status.PROCESSING)
-    return db.session.scalars(wanted.order_by(Video.id).limit(limit)).all()
+    wanted = films().where(Video.status == Status.PROCESSING)
+    return db.session.scalars(wanted.order_by(Video.id).limit(limit)).unique().all()
 
 
 def failed(*, limit: int, before: int | None = None) -> Page:
     """Films that could not be converted, newest first, for administrators."""
-    return _page(_films().where(Video.status == Status.FAILED), limit, before)
+    return _page(films().where(Video.status == Status.FAILED), limit, before)
 
 
 def ready_ids() -> list[int]:
@@ -143,8 +143,8 @@ def duplicates(videos: Sequence[Video], owner_id: int) -> dict[int, int]:
 
 
 def find(video_id: int) -> Video | None:
-    """A film with its owner, or None."""
-    return db.session.scalars(_films().where(Video.id == video_id)).one_or_none()
+    """A film with all that is said of it, or None."""
+    return db.session.scalars(films().where(Video.id == video_id)).unique().one_or_none()
 
 
 def rows_of(
@@ -174,16 +174,11 @@ def rows_of(
     return rows
 
 
-def subtitles_of(video_ids: Sequence[int]) -> dict[int, list[Subtitle]]:
-    """Each film's captions, the film's own first, in one statement."""
-    found: dict[int, list[Subtitle]] = {}
-    if video_ids:
-        rows = db.session.scalars(
-            select(Subtitle).where(Subtitle.video_id.in_(video_ids)).order_by(Subtitle.id)
-        )
-        for row in rows:
-            found.setdefault(row.video_id, []).append(row)
-    return found
+def subtitles_of(video_id: int) -> Sequence[Subtitle]:
+    """The film's captions, the film's own first."""
+    return db.session.scalars(
+        select(Subtitle).where(Subtitle.video_id == video_id).order_by(Subtitle.id)
+    ).all()
 
 
 def plan_of(video_id: int) -> Plan | None:
@@ -213,13 +208,16 @@ def cells_of(video_id: int) -> dict[int, list[int]]:
     return cells
 
 
-def _films() -> Select[Video]:
-    return select(Video).options(joinedload(Video.owner))
+def films() -> Select[Video]:
+    """Films with all that is said of them, in one statement; its rows want `.unique()`."""
+    return select(Video).options(
+        joinedload(Video.owner), joinedload(Video.series), joinedload(Video.subtitles)
+    )
 
 
 def _page(wanted: Select[Video], limit: int, before: int | None) -> Page:
     if before is not None:
         wanted = wanted.where(Video.id < before)
-    found = db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit + 1)).all()
+    found = db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit + 1)).unique().all()
     more = len(found) > limit
     return Page(found[:limit], found[limit - 1].id if more else None)

@@ -84,6 +84,15 @@ class ImageOut(BaseModel):
     url: str
 
 
+class SeriesOf(BaseModel):
+    """Which episode of which series a film is."""
+
+    id: int
+    title: str
+    season: int | None
+    episode: int | None
+
+
 class VideoOut(BaseModel):
     """A film."""
 
@@ -91,7 +100,10 @@ class VideoOut(BaseModel):
     title: str
     description: str
     category: str
+    year: int | None = Field(description="When it came out.")
+    series: SeriesOf | None
     is_global: bool
+    place: int | None = Field(description="1 comes first in its row of the catalogue.")
     owner: Owner
     status: str = Field(description="processing, ready, failed or cancelled.")
     playable: bool = Field(description="True as soon as it can be watched, long before ready.")
@@ -117,6 +129,12 @@ class VideoOut(BaseModel):
     duplicate_of: int | None = Field(
         description="One's own older film with the same bytes, known some time after the upload."
     )
+    share_url: str | None = Field(
+        description="The link that plays it without an account; shown to its owner alone."
+    )
+    position: float = Field(description="Seconds at which one goes on with it; 0: the beginning.")
+    watched: bool = Field(description="Whether one has seen it to its end.")
+    in_my_list: bool
     thumbnail_url: str | None
     poster_url: str | None = Field(description="The large picture, up to 1280 pixels wide.")
     images: list[ImageOut] = Field(
@@ -173,9 +191,21 @@ class GridOut(BaseModel):
     rows: list[GridRow]
 
 
+class NextOut(BaseModel):
+    """The episode that follows a film."""
+
+    id: int
+    title: str
+    season: int | None
+    episode: int | None
+    duration: float | None
+    thumbnail_url: str | None
+
+
 class PlaybackOut(BaseModel):
     """How to play a film."""
 
+    title: str
     hls_url: str
     poster_url: str | None
     storyboard_url: str | None
@@ -185,6 +215,7 @@ class PlaybackOut(BaseModel):
     subtitles: list[SubtitleRow]
     chapters_url: str | None = Field(description="WebVTT with a cue for each chapter.")
     expires_at: str
+    next: NextOut | None = Field(description="Where a series goes on.")
 
 
 class VideoChange(JsonBody):
