@@ -69,7 +69,7 @@ def count_people() -> People:
     disabled, confirmed = User.disabled_at.is_not(None), User.verified_at.is_not(None)
     state = case((disabled, "disabled"), (confirmed, "active"), else_="unverified")
     counted = db.session.execute(select(state, func.count()).group_by(state))
-    found = {name: number for name, number in counted}
+    found = {row[0]: row[1] for row in counted}
     return People(**{name: found.get(name, 0) for name in STATES})
 
 

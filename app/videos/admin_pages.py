@@ -34,7 +34,7 @@ def show() -> ResponseReturnValue:
     """What is being converted, what waits, and what failed and why."""
     user = require_user()
     queue = queries.processing(limit=QUEUE_LENGTH)
-    failed = queries.failed(limit=FAILED_LENGTH, before=request.args.get("before", type=int))
+    failed = queries.failed(limit=FAILED_LENGTH, before=request.args.get("before"))
     described = describe_all([*queue, *failed.videos], user, HERE)
     ids = [video["id"] for video in described]
     logs, workers = attempts.logs_of(ids), attempts.workers_of(ids)

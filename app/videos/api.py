@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request, url_for
@@ -13,23 +12,27 @@ from app.auth.identity import require_role, require_user, require_verified, sign
 from app.auth.models import Role, User
 from app.database import db
 from app.errors import Forbidden, NotFound
-from app.json_body import json_body, read_json
-from app.videos import adornments, attempts, policy, queries, service, work
+from app.json_body import UnsupportedMediaType, json_body, read_json
+from app.openapi import describes
+from app.videos import adornments, attempts, policy, queries, search, service, shelves, work
+from app.videos.lists import found_answer, list_answer, with_next
 from app.videos.models import Video
 from app.videos.presentation import (
     absolute,
     describe,
-    describe_all,
     describe_grid,
     describe_playback,
     describe_subtitle,
+    for_viewer,
 )
-from app.videos.queries import Page
 from app.videos.schemas import (
     AttemptsOut,
     GridOut,
     PageQuery,
     PlaybackOut,
+    PosterForm,
+    SearchQuery,
+    SubtitleForm,
     SubtitleRow,
     ThumbnailTime,
     UploadForm,
@@ -40,26 +43,41 @@ from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, receive_form
 
 api = APIBlueprint("videos_api", __name__, url_prefix="/api", tag="Films")
 
-_UPLOAD_BODY = {"multipart/form-data": UploadForm.model_json_schema()}
+_FILM = {"multipart/form-data": UploadForm}
+_TAKEN = {
+    201: {
+        "description": "The film, as `GET /api/videos/ID/` tells it.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/VideoOut"}}},
+        "headers": {"Location": {"schema": {"type": "string", "format": "uri"}}},
+    }
+}
+_POSTER = {"application/json": ThumbnailTime, "multipart/form-data": PosterForm}
 
 
 @api.get("/global-videos/")
 @api.input(PageQuery, location="query", arg_name="page")
 @api.output(list[VideoOut])  # type: ignore[arg-type]
 def list_catalogue(page: PageQuery) -> Response:
-    """List the global films that can be watched, newest first."""
+    """List the global films that can be watched, newest first; with `q` those it matches."""
     user = require_user()
-    found = queries.catalogue(user, limit=page.limit, before=page.before, category=page.category)
-    return _page(found, user, page)
+    if page.q and page.q.strip():
+        return found_answer(
+            search.catalogue(page.q, limit=page.limit, before=page.before, category=page.category),
+            user,
+        )
+    found = shelves.leaf(limit=page.limit, before=page.before, category=page.category)
+    return with_next(jsonify(for_viewer(found.films, user)), found.next_before)
 
 
 @api.get("/local-videos/")
-@api.input(PageQuery, location="query", arg_name="page")
+@api.input(SearchQuery, location="query", arg_name="page")
 @api.output(list[VideoOut])  # type: ignore[arg-type]
-def list_owned(page: PageQuery) -> Response:
-    """List one's own films, whatever their status, newest first."""
+def list_owned(page: SearchQuery) -> Response:
+    """List one's own films, whatever their status, newest first; with `q` those it matches."""
     user = require_user()
-    return _page(queries.owned(user, limit=page.limit, before=page.before), user, page)
+    if page.q and page.q.strip():
+        return found_answer(search.owned(user, page.q, limit=page.limit, before=page.before), user)
+    return list_answer(queries.owned(user, limit=page.limit, before=page.before), user)
 
 
 @api.get("/global-videos/<int:video_id>/")
@@ -91,6 +109,7 @@ def get_video(video_id: int) -> dict[str, Any]:
 
 @api.post("/local-videos/")
 @api.doc(summary="Upload a film", responses=[400, 413, 415, 507])
+@describes(body=_FILM, answers=_TAKEN)
 def upload_owned() -> tuple[Response, int, dict[str, str]]:
     """Take in a film: multipart/form-data with file, title, description, category."""
     return _upload(require_verified(), is_global=False)
@@ -98,6 +117,7 @@ def upload_owned() -> tuple[Response, int, dict[str, str]]:
 
 @api.post("/global-videos/")
 @api.doc(summary="Upload a film into the catalogue", responses=[400, 403, 413, 415, 507])
+@describes(body=_FILM, answers=_TAKEN)
 def upload_global() -> tuple[Response, int, dict[str, str]]:
     """Take in a film for everyone."""
     user = require_verified()
@@ -111,9 +131,11 @@ def upload_global() -> tuple[Response, int, dict[str, str]]:
 @api.output(VideoOut)
 @json_body(api, VideoChange)
 def change_video(video_id: int, body: VideoChange) -> dict[str, Any]:
-    """Change title, description or category."""
+    """Change what is said of a film; its place in the catalogue is for curators to change."""
     user = require_user()
     video = queries.changeable(video_id, user)
+    if "place" in body.model_fields_set and not policy.may_fill_catalogue(user):
+        raise Forbidden("Only curators order the catalogue.")
     service.change(video, body)
     db.session.commit()
     return describe(queries.visible(video_id, user), user)
@@ -130,6 +152,7 @@ def delete_video(video_id: int) -> tuple[str, int]:
 
 @api.post("/videos/<int:video_id>/cancel/")
 @api.output(VideoOut, status_code=202)
+@api.doc(responses=[409])
 def cancel_conversion(video_id: int) -> dict[str, Any]:
     """Stop converting a film and free what was made of it; its file stays for a retry."""
     return _with(work.cancel, video_id)
@@ -137,6 +160,7 @@ def cancel_conversion(video_id: int) -> dict[str, Any]:
 
 @api.post("/videos/<int:video_id>/retry/")
 @api.output(VideoOut, status_code=202)
+@api.doc(responses=[409])
 def retry_conversion(video_id: int) -> dict[str, Any]:
     """Convert a failed or cancelled film again, from where it stopped."""
     return _with(work.retry, video_id)
@@ -144,6 +168,7 @@ def retry_conversion(video_id: int) -> dict[str, Any]:
 
 @api.post("/videos/<int:video_id>/convert/")
 @api.output(VideoOut, status_code=202)
+@api.doc(responses=[409])
 def convert_again(video_id: int) -> dict[str, Any]:
     """Make a ready film's renditions anew with today's settings; it is shown as it is meanwhile."""
     return _with(work.convert_again, video_id)
@@ -151,23 +176,28 @@ def convert_again(video_id: int) -> dict[str, Any]:
 
 @api.post("/videos/<int:video_id>/thumbnail/")
 @signed_in
-@api.doc(summary="Choose the poster", responses=[202, 400, 413, 415])
-def choose_thumbnail(video_id: int) -> tuple[dict[str, Any], int]:
+@api.output(VideoOut, status_code=202)
+@api.doc(summary="Choose the poster")
+@describes(body=_POSTER)
+def choose_thumbnail(video_id: int) -> dict[str, Any]:
     """Choose a poster: JSON `{"time": SECONDS}`, or multipart/form-data with an `image`."""
     user = require_user()
     video = queries.changeable(video_id, user)
     if request.is_json:
         adornments.choose_moment(video, ThumbnailTime.model_validate(read_json()).time)
+    elif request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("Send JSON with a time, or multipart/form-data with an image.")
     else:
         adornments.choose_image(video, small_file(request, "image", MAX_IMAGE_BYTES))
     db.session.commit()
-    return describe(queries.visible(video_id, user), user), 202
+    return describe(queries.visible(video_id, user), user)
 
 
 @api.post("/videos/<int:video_id>/subtitles/")
 @signed_in
 @api.output(SubtitleRow, status_code=201)
-@api.doc(summary="Add captions", responses=[400, 413])
+@api.doc(summary="Add captions", responses=[409])
+@describes(body={"multipart/form-data": SubtitleForm})
 def add_subtitle(video_id: int) -> dict[str, Any]:
     """Add captions: multipart/form-data with file (.vtt or .srt), language, label."""
     user = require_user()
@@ -210,6 +240,7 @@ def get_log(video_id: int) -> list[dict[str, Any]]:
 
 @api.get("/videos/<int:video_id>/playback/")
 @api.output(PlaybackOut)
+@api.doc(responses=[403, 409])
 def get_playback(video_id: int) -> dict[str, Any]:
     """Get the addresses that play a film, good for this viewer and for some hours."""
     user = require_user()
@@ -244,12 +275,3 @@ def _owned(video_id: int, user: User) -> Video:
     if video.owner_id != user.id:
         raise NotFound("There is no such film.")
     return video
-
-
-def _page(found: Page, user: User, page: PageQuery) -> Response:
-    answer = jsonify(describe_all(found.videos, user))
-    if found.next_before is not None:
-        query = {**request.args.to_dict(), "before": str(found.next_before)}
-        target = absolute(f"{request.path}?{urlencode(query)}")
-        answer.headers["Link"] = f'<{target}>; rel="next"'
-    return answer

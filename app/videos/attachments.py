@@ -16,7 +16,7 @@ from app.videos.filenames import read_name
 from app.videos.folders import Found
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH, Video
 from app.videos.nfo import MAX_BYTES, Nfo, NotNfo, read_nfo
-from app.videos.schemas import VideoDetails
+from app.videos.schemas import FIRST_YEAR, LAST_YEAR, VideoDetails
 from app.videos.sidecars import CaptionsFile, Sidecars
 from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, title_from
 
@@ -33,11 +33,19 @@ def describe(
         except (NotNfo, OSError) as error:
             notes.append(_note(path, reason_of(error)))
     name = found.path.name
-    title = title or said.title or read_name(name).title or title_from(name)
+    from_name = read_name(name)
+    named = said.named or from_name
+    series = (named.name or from_name.name) if named.episode is not None else ""
+    title = title or (named.own_title if series else named.title) or title_from(name)
+    year = said.year or from_name.year
     details = VideoDetails(
         title=title[:TITLE_LENGTH],
         description=(description or said.plot)[:DESCRIPTION_LENGTH],
         category=(category or said.genre)[:CATEGORY_LENGTH],
+        year=year if year and FIRST_YEAR <= year <= LAST_YEAR else None,
+        series=series[:TITLE_LENGTH],
+        season=named.season if series else None,
+        episode=named.episode if series else None,
     )
     return details, notes
 

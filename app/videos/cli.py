@@ -93,6 +93,22 @@ def cancel_command(video_id: int, as_json: bool) -> None:
     _work(work.cancel, video_id, "{} is no longer converted.", as_json)
 
 
+@videos.command("publish")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def publish_command(video_id: int, as_json: bool) -> None:
+    """Put a film into the catalogue, for everyone to watch."""
+    _work(service.publish, video_id, "{} is in the catalogue.", as_json)
+
+
+@videos.command("unpublish")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def unpublish_command(video_id: int, as_json: bool) -> None:
+    """Take a film out of the catalogue; its owner keeps it."""
+    _work(service.withdraw, video_id, "{} is out of the catalogue.", as_json)
+
+
 @videos.command("delete")
 @click.argument("video_id", type=int, metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

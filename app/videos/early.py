@@ -18,6 +18,7 @@ from app.database import db, update_rows
 from app.media.arrivals import can_begin
 from app.storage import Incoming
 from app.videos import policy, service
+from app.videos.catalogue_cache import UNSEEN
 from app.videos.models import Upload, Video
 from app.videos.schemas import VideoDetails
 from app.videos.work import announce_next
@@ -47,9 +48,10 @@ def _follow(upload_id: int, coming: Incoming, size: int) -> None:
             update(Video)
             .where(Video.id == upload.video_id, Video.received.is_not(None))
             .values(received=size)
+            .execution_options(**UNSEEN)
         )
         announce_next(upload.video_id)
-    elif upload.length >= SMALLEST_BYTES and size < upload.length and can_begin(coming.path):
+    elif upload.length >= SMALLEST_BYTES and size < upload.length and _can_begin(coming):
         owner = db.session.get_one(User, upload.owner_id)
         video = service.begin_early(
             coming,
@@ -62,6 +64,11 @@ def _follow(upload_id: int, coming: Incoming, size: int) -> None:
         video.received = size
         upload.video_id = video.id
     db.session.commit()
+
+
+def _can_begin(coming: Incoming) -> bool:
+    """Only where the bytes can be read before they are all there, and say where all lies."""
+    return coming.path is not None and can_begin(coming.path)
 
 
 def details_of(upload: Upload) -> VideoDetails:

@@ -31,10 +31,18 @@ class Named:
     @property
     def title(self) -> str:
         """One line for a list: `Film`, or the series, `S01E02` and the part."""
-        if self.episode is None:
-            return self.name
-        number = f"S{self.season:02}E{self.episode:02}"
-        return f" {_DASH} ".join(piece for piece in (self.name, number, self.part) if piece)
+        pieces = (self.name, self.number, self.part)
+        return f" {_DASH} ".join(piece for piece in pieces if piece)
+
+    @property
+    def own_title(self) -> str:
+        """The title of an episode among those of its series: the part, else `S01E02`."""
+        return self.part or self.number
+
+    @property
+    def number(self) -> str:
+        """`S01E02` of an episode, else nothing."""
+        return "" if self.episode is None else f"S{self.season or 0:02}E{self.episode:02}"
 
 
 _ENDS: Final = f" .,+-{_DASH}"

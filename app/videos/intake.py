@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.errors import DomainError, InvalidInput
 from app.media.sniff import SNIFF_BYTES, looks_like_film
-from app.storage import Incoming
+from app.storage import Incoming, StorageAway
 from app.videos.room import NoRoom, require_small_enough
 
 SPACE_CHECK_BYTES = 64 * 2**20
@@ -83,6 +83,8 @@ class Intake:
             self._next_check = self.size + SPACE_CHECK_BYTES
         try:
             self.incoming.write(data)
+        except StorageAway:
+            raise
         except OSError as error:
             raise NoRoom from error
         if not self._recognised and self.size >= SNIFF_BYTES:
@@ -100,6 +102,8 @@ class Intake:
             self._recognise()
         try:
             self.incoming.sync()
+        except StorageAway:
+            raise
         except OSError as error:
             raise NoRoom from error
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.auth.models import User
 from app.database import Base, UtcDateTime, now
+from app.storage import home
 
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 """A grant or a job that names a deleted row must not meet a newer one; PostgreSQL never reuses."""
@@ -87,7 +88,8 @@ class Video(Base):
     is an image of the owner's own, else the picture at `poster_time` (seconds), else a good one;
     `images_version` grows with each new one, so that no cache shows the old. While its file still
     comes in, `received` says how many of its `size` bytes are there; it is None afterwards.
-    `source` identifies the file that an import took, so that it is never taken twice.
+    `source` identifies the file that an import took, so that it is never taken twice. `storage` is
+    the place of its files: `app.storage`.
     """
 
     __tablename__ = "videos"
@@ -120,6 +122,7 @@ class Video(Base):
     received: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     source: Mapped[str | None] = mapped_column(String(64))
+    storage: Mapped[str] = mapped_column(String(8), default=home, server_default="local")
 
     status: Mapped[str] = mapped_column(String(16), default=Status.PROCESSING)
     playable: Mapped[bool] = mapped_column(default=False)

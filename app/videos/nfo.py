@@ -22,12 +22,17 @@ class NotNfo(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Nfo:
-    """What it says; what it leaves out is empty."""
+    """What it says; what it leaves out is empty. `named` is None where it has no title."""
 
-    title: str = ""
+    named: Named | None = None
     plot: str = ""
     genre: str = ""
     year: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The name in one line, as `Named.title`."""
+        return self.named.title if self.named else ""
 
 
 def read_nfo(data: bytes) -> Nfo:
@@ -47,10 +52,12 @@ def read_nfo(data: bytes) -> Nfo:
     title = _line(root, "title")
     season, episode = _number(root, "season"), _number(root, "episode")
     if root.tag == "episodedetails" and episode is not None:
-        title = Named(_line(root, "showtitle"), None, season or 0, episode, title).title
+        named = Named(_line(root, "showtitle"), None, season or 0, episode, title)
+    else:
+        named = Named(title)
     genres = [genre for genre in root.findall("genre") if _clean(genre.text)]
     return Nfo(
-        title=title,
+        named=named if named.title else None,
         plot=_text(root, "plot") or _text(root, "outline"),
         genre=_clean(genres[0].text) if genres else "",
         year=_number(root, "year"),

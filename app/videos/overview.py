@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from app.auth.models import User
 from app.auth.quotas import quota_of
 from app.database import db
-from app.storage import storage
+from app.storage import UNBOUNDED, storage
 from app.videos.models import Grid, Rendition, Status, Upload, Video
 from app.videos.room import is_live
 
@@ -34,19 +34,19 @@ class Films:
 class Space:
     """Bytes of films as they came, of what was made of them, of uploads under way, and free ones.
 
-    Of those that are free the `reserve` is kept.
+    Of those that are free the `reserve` is kept; None where nobody can tell how many are free.
     """
 
     originals: int
     renditions: int
     coming: int
-    free: int
+    free: int | None
     reserve: int
 
     @property
     def total(self) -> int:
         """Of films and the space they could still fill."""
-        return self.originals + self.renditions + self.coming + self.free
+        return self.originals + self.renditions + self.coming + (self.free or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,12 @@ def measure_space() -> Space:
     originals = db.session.scalar(select(func.sum(Video.size)).where(Video.received.is_(None)))
     renditions = db.session.scalar(select(func.sum(Rendition.bytes)).join(Grid))
     coming = db.session.scalar(select(func.sum(Upload.received)).where(is_live()))
+    free = storage().free_bytes()
     return Space(
         originals=int(originals or 0),
         renditions=int(renditions or 0),
         coming=int(coming or 0),
-        free=storage().free_bytes(),
+        free=None if free == UNBOUNDED else free,
         reserve=current_app.config["MIN_FREE_BYTES"],
     )
 

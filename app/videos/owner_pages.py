@@ -1,4 +1,4 @@
-"""The buttons and small forms of a film's owner: each does one thing and goes back to the film."""
+"""The buttons and small forms of a film's owner: each does one thing and goes back to its page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from app.auth.forms import require_button_form
 from app.auth.identity import login_required, require_user
+from app.auth.models import User
 from app.database import db
 from app.errors import DomainError, InvalidInput
-from app.videos import adornments, queries, service, work
+from app.videos import adornments, policy, queries, service, sharing, work
 from app.videos.models import Video
 from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, small_file
 
@@ -52,6 +53,36 @@ def convert(id: int) -> Response:
     return _act(id, work.convert_again, "It is converted again. You can watch it meanwhile.")
 
 
+@pages.post("/share")
+@login_required
+def share(id: int) -> Response:
+    """Make the film's link."""
+    said = "The link is there. Whoever has it can watch the film, until you withdraw it."
+    return _act(id, sharing.share, said, find=queries.shareable)
+
+
+@pages.post("/unshare")
+@login_required
+def unshare(id: int) -> Response:
+    """Withdraw the film's link."""
+    return _act(id, sharing.unshare, "The link no longer works.", find=queries.shareable)
+
+
+@pages.post("/publish")
+@login_required
+def publish(id: int) -> Response:
+    """Put the film into the catalogue."""
+    said = "It is in the catalogue, for everyone to watch."
+    return _act(id, service.publish, said, find=queries.publishable)
+
+
+@pages.post("/withdraw")
+@login_required
+def withdraw(id: int) -> Response:
+    """Take the film out of the catalogue."""
+    return _act(id, service.withdraw, "It is out of the catalogue.", find=queries.publishable)
+
+
 @pages.post("/poster")
 @login_required
 def poster(id: int) -> Response:
@@ -88,12 +119,18 @@ def remove_subtitle(id: int, subtitle_id: int) -> Response:
     )
 
 
-def _act(video_id: int, act: Callable[[Video], object], said: str, size: int = 0) -> Response:
-    """Do it to a film that this person may change and pressed our button for; say how it went.
+def _act(
+    video_id: int,
+    act: Callable[[Video], object],
+    said: str,
+    size: int = 0,
+    find: Callable[[int, User], Video] = queries.changeable,
+) -> Response:
+    """Do it to a film for which this person pressed our button; say how it went.
 
-    `size` is how many bytes a file of the form may have.
+    `find` raises unless they may. `size` is how many bytes a file of the form may have.
     """
-    video = queries.changeable(video_id, require_user())
+    video = find(video_id, require_user())
     if size:
         request.max_content_length = size + 2**20
     require_button_form()
@@ -106,7 +143,20 @@ def _act(video_id: int, act: Callable[[Video], object], said: str, size: int = 0
     else:
         db.session.commit()
         flash(said)
-    return redirect(url_for("videos.film", id=video_id))
+    if not policy.may_see(require_user(), video):
+        return redirect(url_for("videos.browse"))
+    return redirect(_where_it_was(video_id))
+
+
+def _where_it_was(video_id: int) -> str:
+    """The page on which the button was: `back` names it, and the part of it."""
+    match request.args.get("back"):
+        case "edit":
+            return url_for("edit.show", id=video_id)
+        case "sharing":
+            return url_for("edit.show", id=video_id, _anchor="sharing")
+        case _:
+            return url_for("videos.film", id=video_id)
 
 
 def _seconds(text: str) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import (
     Blueprint,
     current_app,
@@ -19,16 +17,20 @@ from app.auth.identity import login_required, require_user, require_verified
 from app.auth.quotas import quota_of
 from app.database import db
 from app.errors import DomainError
-from app.videos import policy, queries, room, service
+from app.videos import policy, queries, room, rows, series, service
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
+from app.videos.seasons import Season, seasons_of, shown_season
 from app.videos.uploads import receive_form
 
 pages = Blueprint("videos", __name__)
 
-ROW_LENGTH = 24
-"""Films in one row of /browse."""
+RELATED = 12
+"""Films that a film's page names below it."""
 
 LIST_LENGTH = 60
+
+AT_THE_END = 3
+"""Films that the player names once a film is over."""
 
 HERE = ""
 """Addresses in pages are relative to the page, whatever name of this machine it is open under."""
@@ -37,26 +39,9 @@ HERE = ""
 @pages.get("/browse")
 @login_required
 def browse() -> str:
-    """The catalogue: a hero, the newest, and a row for each category."""
-    user = require_user()
-    newest = describe_all(queries.catalogue(user, limit=ROW_LENGTH).videos, user, HERE)
-    own = [
-        video
-        for video in describe_all(queries.owned(user, limit=ROW_LENGTH).videos, user, HERE)
-        if video["playable"] and not video["is_global"]
-    ]
-    rows: list[dict[str, Any]] = []
-    if newest:
-        rows.append({"title": "New", "href": None, "videos": newest})
-    for category in queries.categories(user):
-        found = queries.catalogue(user, limit=ROW_LENGTH, category=category)
-        rows.append(
-            {"title": category, "href": None, "videos": describe_all(found.videos, user, HERE)}
-        )
-    if own:
-        rows.append({"title": "Yours", "href": url_for("videos.my_videos"), "videos": own})
-    hero = next(iter(newest or own), None)
-    return render_template("videos/browse.html", hero=hero, rows=rows)
+    """The catalogue: a hero, what one goes on with, the newest, and a row for each category."""
+    seen = rows.evening(require_user(), HERE)
+    return render_template("videos/browse.html", hero=seen.hero, rows=seen.rows)
 
 
 @pages.get("/my-videos")
@@ -64,8 +49,7 @@ def browse() -> str:
 def my_videos() -> str:
     """One's own films, with what becomes of them."""
     user = require_user()
-    before = request.args.get("before", type=int)
-    found = queries.owned(user, limit=LIST_LENGTH, before=before)
+    found = queries.owned(user, limit=LIST_LENGTH, before=request.args.get("before"))
     videos = describe_all(found.videos, user, HERE)
     for video, row in zip(videos, found.videos, strict=True):
         if video["status"] == "processing":
@@ -107,18 +91,19 @@ def film(id: int) -> str:
     if video.status == "processing":
         described["grid"] = describe_grid(video)
     plan = queries.plan_of(id)
-    related = [
-        other
-        for other in describe_all(
-            queries.catalogue(user, limit=12, category=video.category).videos, user, HERE
-        )
-        if other["id"] != id
-    ]
+    seasons: list[Season] = []
+    if video.series_id is not None and policy.may_watch(user, video):
+        episodes = series.episodes(video.series_id, user)
+        seasons = seasons_of(describe_all(episodes, user, HERE))
     return render_template(
         "videos/film.html",
         video=described,
-        related=related,
+        seasons=seasons,
+        season=shown_season(seasons, request.args.get("season"), described) if seasons else None,
+        related=describe_all(queries.related(video, user, limit=RELATED), user, HERE),
         may_change=policy.may_change(user, video),
+        may_share=policy.may_share(user, video),
+        may_publish=policy.may_publish(user, video),
         decisions=plan.decisions if plan else (),
     )
 
@@ -129,10 +114,16 @@ def watch(id: int) -> str:
     """The player."""
     user = require_user()
     video = queries.to_watch(id, user)
+    others = queries.catalogue(limit=AT_THE_END + 1, category=video.category)
+    related = [other for other in others.videos if other.id != id]
+    playback = describe_playback(video, user, HERE)
+    if request.args.get("from") == "start":
+        playback["position"] = 0.0
     return render_template(
         "videos/watch.html",
         video=describe(video, user, HERE),
-        playback=describe_playback(video, user, HERE),
+        playback=playback,
+        related=describe_all(related[:AT_THE_END], user, HERE),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, or_, true
 
 from app.auth.models import User
 from app.videos.models import Video
@@ -64,3 +64,11 @@ def in_catalogue() -> ColumnElement[bool]:
 def watchable(user: User) -> ColumnElement[bool]:
     """`may_watch` as a condition of a query."""
     return and_(Video.playable.is_(True), or_(Video.is_global.is_(True), Video.owner_id == user.id))
+
+
+def visible(user: User) -> ColumnElement[bool]:
+    """`may_see` as a condition of a query."""
+    if user.is_admin:
+        return true()
+    seen = or_(watchable(user), Video.owner_id == user.id)
+    return or_(seen, Video.is_global.is_(True)) if user.is_curator else seen

@@ -18,6 +18,7 @@ from app.videos import facts, grants, queries, series, viewings
 from app.videos.facts import Facts, facts_of
 from app.videos.models import Subtitle, Upload, Video
 from app.videos.names import CHAPTERS
+from app.videos.series import Listed
 
 NO_CATEGORY = "Other"
 """What existing front ends show films under that have no category: they want a text."""
@@ -108,17 +109,18 @@ def describe_grid(video: Video) -> dict[str, Any]:
 def describe_playback(video: Video, viewer: User | None, base: str | None = None) -> dict[str, Any]:
     """How this person plays the film, as `schemas.PlaybackOut`; `base` as in `describe_all`.
 
-    Without a person it is for whoever has the film's share link.
+    Without a person it is for whoever has the film's share link. Raises NotFound.
     """
     text, grant = grants.issue(video.id, viewer.id if viewer else video.share_key or "")
     stream = _stream(text, base)
+    grid_id = queries.grid_of(video.id)
     rows = queries.rows_of([video.id]).get(video.id, [])
     plan = queries.plan_of(video.id)
     mine = viewings.remembered(viewer.id, [video.id]) if viewer else {}
     following = series.next_episode(video, viewer) if viewer else None
     return {
         "title": video.title,
-        "hls_url": f"{stream}/{rows[0].rendition.grid_id}/master.m3u8",
+        "hls_url": f"{stream}/{grid_id}/master.m3u8",
         **_closed(
             {
                 "poster_url": facts.pictures(video)["poster_url"],
@@ -147,6 +149,24 @@ def describe_next(video: Video, viewer: User, base: str | None = None) -> dict[s
         "duration": video.duration,
         "thumbnail_url": pictures["thumbnail_url"],
     }
+
+
+def describe_series(found: Sequence[Listed], viewer: User) -> list[dict[str, Any]]:
+    """Series as `catalogue_schemas.SeriesOut`, each with the picture of an episode."""
+    described = []
+    for one in found:
+        shown = one.shown
+        closed = _closed(facts.pictures(shown), stream_of(shown.id, viewer.id))
+        described.append(
+            {
+                "id": one.id,
+                "title": one.title,
+                "seasons": one.seasons,
+                "episodes": one.episodes,
+                "thumbnail_url": closed["thumbnail_url"],
+            }
+        )
+    return described
 
 
 def describe_subtitle(found: Subtitle, viewer: User) -> dict[str, Any]:

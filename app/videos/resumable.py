@@ -22,7 +22,7 @@ from app.videos.intake import empty_file
 from app.videos.models import Upload, Video
 from app.videos.names import ORIGINAL, new_film
 from app.videos.room import is_live, promise_room
-from app.videos.schemas import VideoChange, VideoDetails
+from app.videos.schemas import UploadChange, VideoDetails
 
 MAX_LIVE = 200
 """Unfinished uploads of one account."""
@@ -107,7 +107,7 @@ def is_whole(upload: Upload) -> bool:
     return upload.finished_at is not None or offset_of(upload) == upload.length
 
 
-def change(upload: Upload, wanted: VideoChange) -> None:
+def change(upload: Upload, wanted: UploadChange) -> None:
     """Change what is said of the film, also of the one that it has become. Flushes."""
     video = db.session.get(Video, upload.video_id) if upload.video_id is not None else None
     if video is not None:

@@ -14,16 +14,24 @@ from app.auth.models import User
 from app.database import db, writing
 from app.errors import DomainError, Forbidden, InvalidInput, Unavailable
 from app.json_body import field_errors, json_body
+from app.openapi import describes
 from app.videos import policy, resumable, tus_headers, writer
 from app.videos.intake import Interrupted, Readable, end_silence, stop_reading
 from app.videos.leases import Locked
 from app.videos.models import Upload, Video
 from app.videos.presentation import absolute, describe_upload
-from app.videos.schemas import UploadOut, VideoChange, VideoDetails
+from app.videos.schemas import UploadChange, UploadOut, VideoDetails
 from app.videos.tus_headers import progress_headers, read_number
 from app.videos.uploads import title_from
 
 api = APIBlueprint("uploads_api", __name__, url_prefix="/api/uploads", tag="Resumable uploads")
+
+_SPOKEN = {"Tus-Resumable": "1.0.0"}
+_CHECKED = {"Upload-Checksum?": "sha1, sha256 or md5, a space, the digest of the body in base64."}
+_TEXT = {"schema": {"type": "string"}}
+_PROGRESS = {"Upload-Offset": _TEXT, "Upload-Expires": _TEXT}
+_LOCATION = {"Location": _TEXT}
+_VIDEO = {"Video-Location": _TEXT}
 
 _TRUE = {"", "1", "true", "yes"}
 _ROOT = "/api/uploads/"
@@ -71,7 +79,17 @@ def list_uploads() -> Response:
 
 
 @api.post("/")
-@api.doc(summary="Begin an upload (tus)", responses=[201, 400, 403, 409, 412, 413, 415, 507])
+@api.doc(summary="Begin an upload (tus)", responses=[409, 411, 412, 413, 415, 423, 460, 507])
+@describes(
+    headers={
+        **_SPOKEN,
+        "Upload-Length": "Bytes of the film.",
+        "Upload-Metadata?": "Pairs `name base64`, with commas between them: filename, title, "
+        "description, category.",
+        **_CHECKED,
+    },
+    answers={201: {"description": "It can begin.", "headers": {**_PROGRESS, **_LOCATION}}},
+)
 def create() -> Response:
     """Begin an upload with the headers Upload-Length and Upload-Metadata; the body may be its
     first bytes.
@@ -115,7 +133,12 @@ def ask(name: str) -> Response:
 @api.patch("/<name>/")
 @api.doc(
     summary="Send the next bytes (tus)",
-    responses=[204, 400, 404, 409, 410, 411, 412, 413, 415, 423, 460, 507],
+    responses=[409, 410, 411, 412, 413, 415, 423, 460, 507],
+)
+@describes(
+    body={tus_headers.CHUNK_TYPE: {"type": "string", "format": "binary"}},
+    headers={**_SPOKEN, "Upload-Offset": "The byte at which the body begins.", **_CHECKED},
+    answers={204: {"description": "They are here.", "headers": {**_PROGRESS, **_VIDEO}}},
 )
 def send(name: str) -> Response:
     """Append the body at the header Upload-Offset; the answer to the last byte has the film's
@@ -141,7 +164,8 @@ def send(name: str) -> Response:
 
 
 @api.delete("/<name>/")
-@api.doc(summary="End an upload (tus)", responses=[204, 404, 410, 412])
+@api.doc(summary="End an upload (tus)", responses=[410, 412])
+@describes(headers=_SPOKEN, answers={204: {"description": "It is forgotten."}})
 def end(name: str) -> Response:
     """Forget an upload with all that came of it; a film that it has become stays."""
     user = require_verified()
@@ -154,8 +178,9 @@ def end(name: str) -> Response:
 @api.post("/<name>/details/")
 @signed_in
 @api.output(UploadOut)
-@json_body(api, VideoChange)
-def change_details(name: str, body: VideoChange) -> dict[str, Any]:
+@json_body(api, UploadChange)
+@api.doc(responses=[410])
+def change_details(name: str, body: UploadChange) -> dict[str, Any]:
     """Change title, description or category, while it comes in or afterwards."""
     upload = resumable.find(name, require_verified().id)
     resumable.change(upload, body)

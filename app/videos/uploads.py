@@ -160,7 +160,7 @@ def _parse(
 
 def _details(form: MultiDict[str, str], filename: str) -> VideoDetails:
     given: dict[str, Any] = {
-        name: form[name] for name in ("title", "description", "category") if form.get(name)
+        name: form[name] for name in VideoDetails.model_fields if form.get(name)
     }
     given.setdefault("title", title_from(filename))
     try:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, false, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, delete, false, func, select, update
 
 from app.auth.models import User
-from app.database import db, now
+from app.database import db, insert_into, now, update_rows
 from app.videos import series
 from app.videos.models import Video
 from app.videos.viewing_models import Saved, Viewing
@@ -69,23 +68,36 @@ def mark_watched(user: User, video: Video) -> None:
 
 
 def forget(user_id: int, video_id: int) -> None:
-    """Remove the entry of "continue watching", or the mark that it was seen."""
+    """Remove what is known of it: the entry of "continue watching", the mark that it was seen."""
     db.session.execute(
         delete(Viewing).where(Viewing.user_id == user_id, Viewing.video_id == video_id)
     )
 
 
-def save(user_id: int, video_id: int) -> None:
-    """Put the film on the member's list; where it is already, it stays."""
-    insert = _DIALECTS[db.engine.dialect.name].insert(Saved)
-    db.session.execute(
-        insert.values(user_id=user_id, video_id=video_id, saved_at=now()).on_conflict_do_nothing()
+def leave(user_id: int, video_id: int) -> bool:
+    """Remove the entry of "continue watching", if there is one; a film seen before stays so."""
+    entry = (
+        Viewing.user_id == user_id,
+        Viewing.video_id == video_id,
+        Viewing.is_finished.is_(False),
+    )
+    seen = update(Viewing).where(*entry, Viewing.watched_at.is_not(None))
+    return bool(
+        update_rows(seen.values(is_finished=True)) or update_rows(delete(Viewing).where(*entry))
     )
 
 
-def unsave(user_id: int, video_id: int) -> None:
-    """Take the film off the member's list."""
-    db.session.execute(delete(Saved).where(Saved.user_id == user_id, Saved.video_id == video_id))
+def save(user_id: int, video_id: int) -> None:
+    """Put the film on the member's list; where it is already, it stays."""
+    insert = insert_into(Saved).values(user_id=user_id, video_id=video_id, saved_at=now())
+    db.session.execute(insert.on_conflict_do_nothing())
+
+
+def unsave(user_id: int, video_id: int) -> bool:
+    """Take the film off the member's list, if it is there."""
+    return bool(
+        update_rows(delete(Saved).where(Saved.user_id == user_id, Saved.video_id == video_id))
+    )
 
 
 def remembered(user_id: int, video_ids: Collection[int]) -> dict[int, Remembered]:
@@ -119,10 +131,5 @@ def _begin_next(user: User, video: Video, moment: datetime) -> None:
         db.session.execute(_insert(user.id, following.id, values).on_conflict_do_nothing())
 
 
-_DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
-
-
 def _insert(user_id: int, video_id: int, values: dict[str, Any]) -> Any:
-    """An INSERT of this database's own, which can say what to do about a row that is there."""
-    insert = _DIALECTS[db.engine.dialect.name].insert(Viewing)
-    return insert.values(user_id=user_id, video_id=video_id, **values)
+    return insert_into(Viewing).values(user_id=user_id, video_id=video_id, **values)

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 from app.auth.models import User
 from app.database import db, epoch_now, now, update_rows
 from app.errors import Conflict, DomainError, NotSignedIn
-from app.storage import Incoming, storage
+from app.storage import Incoming, StorageAway, storage
 from app.videos import early, policy, service
 from app.videos.bodies import one_body
 from app.videos.intake import Intake, Interrupted, NotAFilm, Readable
@@ -138,6 +138,8 @@ def _claimed(upload: Upload) -> Iterator[tuple[Claim, Intake]]:
                 raise
             finally:
                 size = incoming.size
+    except StorageAway:
+        raise
     except OSError as error:
         raise NoRoom from error
     finally:

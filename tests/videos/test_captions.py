@@ -279,7 +279,7 @@ def test_pages_offer_every_size(signed_in: FlaskClient, film: int) -> None:
         ({"json": {"time": -1}}, "invalid_input"),
         ({"json": {"time": "x"}}, "invalid_input"),
         ({"json": {}}, "invalid_input"),
-        ({"data": {}}, "invalid_input"),
+        ({"data": {}}, "unsupported_media_type"),
         ({"data": {"image": (io.BytesIO(b"<svg onload=alert(1)>"), "x.png")}}, "not_an_image"),
         ({"data": {"image": (io.BytesIO(b"GIF89a" + b"x" * 20), "x.png")}}, "not_an_image"),
     ],

@@ -47,6 +47,7 @@ def test_space_is_told_apart(app: APIFlask, member: int) -> None:
         fill(member, make_user(app, "ben@example.org"))
         space = measure_space()
         assert (space.originals, space.renditions) == (3000, 340)
+        assert space.free is not None
         assert space.free > 10**6
         assert abs(space.free - storage().free_bytes()) < 10**9
         assert space.total == 3340 + space.coming + space.free
