@@ -24,8 +24,8 @@ from sqlalchemy import create_engine, insert, select, text
 from app import create_app
 from app.auth.models import User
 from app.database import db, now
-from app.videos import search, search_index
 from app.videos.models import Series, Status, Video
+from app.videos.search import finding, index
 from bench.report import Figure
 from config import Settings
 
@@ -104,7 +104,7 @@ def _measure(name: str, url: str, place: str) -> Iterator[Figure]:
 
 def _seconds(user: User, q: str) -> float:
     begun = time.perf_counter()
-    search.everywhere(user, q, limit=LIMIT)
+    finding.everywhere(user, q, limit=LIMIT)
     seconds = time.perf_counter() - begun
     db.session.rollback()
     return seconds
@@ -126,7 +126,7 @@ def _fill() -> None:
         connection.execute(insert(Series), shows)
         films = [_film(number, chance, story) for number in range(1, FILMS + 1)]
         connection.execute(insert(Video), films)
-        search_index.write(connection, range(1, FILMS + 1))
+        index.write(connection, range(1, FILMS + 1))
     with db.engine.connect() as connection:
         if db.engine.dialect.name == "postgresql":  # as autovacuum does soon after
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")

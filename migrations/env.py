@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from flask import current_app
 
 from app.database import UtcDateTime
-from app.videos.search_models import FTS_TABLE
+from app.videos.search.models import FTS_TABLE
 
 database = current_app.extensions["migrate"].db
 options = current_app.extensions["migrate"].configure_args

@@ -18,6 +18,8 @@ from app.database import Base, db
 from tests.conftest import make_user
 from tests.test_roles import as_actor, restore
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 PATHS = {"{uid}": "MQ", "{token}": "t", "{video_id}": "1", "{session_id}": "1", "{token_id}": "1"}
 
 DEEP = 100

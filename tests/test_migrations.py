@@ -12,8 +12,8 @@ from sqlalchemy import Connection, MetaData, Table, create_engine, inspect, text
 
 from app import create_app
 from app.database import Base, db
-from app.videos import search
-from app.videos.search_models import FTS_TABLE
+from app.videos.search import finding
+from app.videos.search.models import FTS_TABLE
 from config import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +101,7 @@ def test_films_that_were_there_can_be_found(settings: Settings) -> None:
     app = create_app(settings)
     with app.app_context():
         for typed, found in (("cafe 600", [600]), ("fields s01e02", [601]), ("fiedls", [601])):
-            page = search.catalogue(typed, limit=10).page
+            page = finding.catalogue(typed, limit=10).page
             assert [video.id for video in page.videos] == found
         db.session.remove()
         db.engine.dispose()

@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 
 from app.security import SAFE_METHODS
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 ARGUMENTS = {
     "uid": "MQ",
     "token": "t",

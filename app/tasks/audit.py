@@ -18,9 +18,9 @@ from sqlalchemy import select
 from app.database import db
 from app.storage import StorageAway, storage
 from app.tasks.inventory import Inventory, Part, Promise, take
-from app.videos import resumable
 from app.videos.models import Video
 from app.videos.names import ORIGINAL
+from app.videos.uploads import resumable
 
 ORPHAN_SECONDS = 3600
 """Files younger than this may belong to a row that is just being written."""

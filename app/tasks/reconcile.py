@@ -19,8 +19,8 @@ from app.tasks.dispatch import dispatch
 from app.tasks.hashing import announce_originals
 from app.tasks.mail import announce_due
 from app.tasks.takeover import sweep_retired
-from app.videos import resumable, writer
 from app.videos.models import Status, Task, TaskState, Video
+from app.videos.uploads import resumable, writer
 from app.videos.work import retry
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from app.auth.models import User
 from app.database import db
 from app.formatting import rfc3339
-from app.videos import queries, resumable, room, service
+from app.videos import queries, service
 from app.videos.models import Task, Video
 from app.videos.presentation import describe_all, describe_upload
+from app.videos.uploads import resumable, room
 from app.videos.viewing_models import Saved, Viewing
 
 BATCH = 200

@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from app.database import db
 from app.errors import Conflict
 from app.videos import attempts, queries, service, work
-from app.videos.import_cli import import_command
+from app.videos.imports.cli import import_command
 from app.videos.models import Video
 from app.videos.presentation import describe
 

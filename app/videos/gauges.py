@@ -31,7 +31,7 @@ from app.videos.models import (
     Upload,
     Video,
 )
-from app.videos.room import is_live
+from app.videos.uploads.room import is_live
 
 NEWEST = 100
 """Films that became playable last: they tell how long that takes."""

@@ -13,7 +13,7 @@ from app.auth.quotas import quota_of
 from app.database import db
 from app.storage import UNBOUNDED, storage
 from app.videos.models import Grid, Rendition, Status, Upload, Video
-from app.videos.room import is_live
+from app.videos.uploads.room import is_live
 
 LARGEST = 10
 """Accounts that are named, those that take most first."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from app.json_body import STORABLE, JsonBody, Moment
 from app.videos import cursors
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, LABEL_LENGTH, TITLE_LENGTH
-from app.videos.search_text import QUERY_LENGTH
+from app.videos.search.text import QUERY_LENGTH
 
 FIRST_YEAR = 1870
 """Before the first moving pictures."""

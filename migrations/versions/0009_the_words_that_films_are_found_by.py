@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 # Pure functions: should what they make of a film change, a migration must write its words anew.
-from app.videos.search_text import names_of, words_of
+from app.videos.search.text import names_of, words_of
 
 revision = "0009"
 down_revision = "0008"

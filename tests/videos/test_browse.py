@@ -155,7 +155,7 @@ def test_a_heading_of_ones_own_leads_to_all_of_its_films_page_by_page(
     path: str,
     empty: str,
 ) -> None:
-    monkeypatch.setattr(import_module("app.videos.catalogue_pages"), "GRID_LENGTH", 2)
+    monkeypatch.setattr(import_module("app.videos.pages.catalogue"), "GRID_LENGTH", 2)
     assert empty in signed_in.get(path).text
     films = add_films(app, member, 3, is_global=True, duration=600.0)
     for film in films:

@@ -25,6 +25,8 @@ from tests.films import made_film, multipart
 
 from .test_streams import base, status
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 Work = Callable[[], None]
 
 SRT = b"1\n00:00:00,500 --> 00:00:01,500\n<b>Hi</b> <script>alert(1)</script>\n"

@@ -14,6 +14,8 @@ from app.videos.models import Status, Video
 from tests.auth.conftest import csrf_token, log_in_page
 from tests.conftest import make_user
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 EDIT = "/videos/1/edit"
 SAID = {
     "title": "The Bee",

@@ -25,12 +25,12 @@ from sqlalchemy import select
 from app.database import db
 from app.media.binary import ffmpeg_binary
 from app.storage import open_source, storage
-from app.videos import importing
-from app.videos.folders import Found, Skipped, look
-from app.videos.importing import Line, Order, Outcome, Way
+from app.videos.imports import importing
+from app.videos.imports.folders import Found, Skipped, look
+from app.videos.imports.importing import Line, Order, Outcome, Way
+from app.videos.imports.turns import import_turn
 from app.videos.models import Series, Subtitle, Video
 from app.videos.names import ORIGINAL, image_file
-from app.videos.turns import import_turn
 from tests.conftest import make_user, run_in_child, sign_in
 from tests.films import made_film, real_film
 

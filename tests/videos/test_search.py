@@ -15,8 +15,8 @@ from app.database import db
 from app.videos import series
 from app.videos.models import Status, Video
 from app.videos.names import new_film
-from app.videos.search_models import SearchText
-from app.videos.search_text import fold, query_words
+from app.videos.search.models import SearchText
+from app.videos.search.text import fold, query_words
 from tests.conftest import make_user, sign_in
 
 Add = Callable[..., int]

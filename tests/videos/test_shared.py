@@ -15,6 +15,8 @@ from app.videos import sharing
 from app.videos.models import Video
 from tests.films import made_film, multipart
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 Work = Callable[[], None]
 
 WRONG = "nobody-has-made-this-0"

@@ -21,8 +21,8 @@ from app.database import db
 from app.storage import storage
 from app.tasks.audit import Checked, examine
 from app.tasks.reconcile import reconcile
-from app.videos import leases
 from app.videos.models import Upload, Video
+from app.videos.uploads import leases
 from tests.conftest import make_user
 from tests.films import made_film, real_film
 from tests.web import CHUNK, UPLOADS, Web, creation, serve, write_token

@@ -19,10 +19,10 @@ from flask.cli import with_appcontext
 from app.database import db
 from app.errors import DomainError
 from app.formatting import bytesize
-from app.videos import importing
-from app.videos.folders import Found, Skipped, look
-from app.videos.importing import Line, Order, Outcome, Way
-from app.videos.turns import import_turn
+from app.videos.imports import importing
+from app.videos.imports.folders import Found, Skipped, look
+from app.videos.imports.importing import Line, Order, Outcome, Way
+from app.videos.imports.turns import import_turn
 
 _WORDS = {
     Outcome.IMPORTED: "imported",

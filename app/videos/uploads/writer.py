@@ -18,13 +18,14 @@ from app.auth.models import User
 from app.database import db, epoch_now, now, update_rows
 from app.errors import Conflict, DomainError, NotSignedIn
 from app.storage import Incoming, StorageAway, storage
-from app.videos import early, policy, service
-from app.videos.bodies import one_body
-from app.videos.intake import Intake, Interrupted, NotAFilm, Readable
-from app.videos.leases import Claim, Locked, claim, release, renew, still_mine
+from app.videos import policy, service
 from app.videos.models import Upload
-from app.videos.resumable import expiry, is_whole
-from app.videos.room import NoRoom, TooLarge, require_disk
+from app.videos.uploads import early
+from app.videos.uploads.bodies import one_body
+from app.videos.uploads.intake import Intake, Interrupted, NotAFilm, Readable
+from app.videos.uploads.leases import Claim, Locked, claim, release, renew, still_mine
+from app.videos.uploads.resumable import expiry, is_whole
+from app.videos.uploads.room import NoRoom, TooLarge, require_disk
 
 BLOCK_BYTES = 2**16
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from app.errors import DomainError, InvalidInput
 from app.media.sniff import SNIFF_BYTES, looks_like_film
 from app.storage import Incoming, StorageAway
-from app.videos.room import NoRoom, require_small_enough
+from app.videos.uploads.room import NoRoom, require_small_enough
 
 SPACE_CHECK_BYTES = 64 * 2**20
 """The disk is asked for room again each time so many bytes have come."""

@@ -12,7 +12,7 @@ from werkzeug.http import http_date
 
 from app.errors import DomainError, InvalidInput
 from app.videos.models import FILENAME_LENGTH, Upload
-from app.videos.writer import Checksum
+from app.videos.uploads.writer import Checksum
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,checksum,termination,expiration"

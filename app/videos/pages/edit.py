@@ -13,8 +13,8 @@ from app.auth.pages import status_of
 from app.database import db
 from app.errors import InvalidInput
 from app.videos import policy, queries, service
-from app.videos.forms import FilmForm
 from app.videos.models import Video
+from app.videos.pages.forms import FilmForm
 from app.videos.presentation import describe
 
 pages = Blueprint("edit", __name__, url_prefix="/videos/<int:id>/edit")

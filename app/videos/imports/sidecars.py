@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from app.media.tracks import LANGUAGES, language_of
-from app.videos.filenames import stem_of
+from app.videos.imports.filenames import stem_of
 
 _CAPTIONS: Final = frozenset({".srt", ".vtt"})
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp")

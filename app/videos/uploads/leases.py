@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from app.database import db, epoch_now, update_rows
 from app.errors import DomainError
 from app.videos.models import Upload
-from app.videos.resumable import expiry
+from app.videos.uploads.resumable import expiry
 
 LEASE_SECONDS = 8
 """Less than the nine seconds over which tus clients spread their tries by default."""

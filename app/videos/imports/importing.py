@@ -22,11 +22,12 @@ from app.auth.models import Role, User
 from app.database import db
 from app.errors import DomainError, NotFound, NotSignedIn
 from app.storage import open_source, storage
-from app.videos import room, service
-from app.videos.attachments import add_sidecars, describe, reason_of
-from app.videos.folders import Found
+from app.videos import service
+from app.videos.imports.attachments import add_sidecars, describe, reason_of
+from app.videos.imports.folders import Found
 from app.videos.models import Video
 from app.videos.names import ORIGINAL, new_film
+from app.videos.uploads import room
 
 ROOM_CHECK_BYTES = 64 * 2**20
 """A copy asks for room again each time so many bytes were written."""

@@ -28,8 +28,8 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 from app.database import db, insert_into
 from app.videos.models import Series, Video
-from app.videos.search_models import FTS_TABLE, SearchText, SearchWord
-from app.videos.search_text import names_of, words_of
+from app.videos.search.models import FTS_TABLE, SearchText, SearchWord
+from app.videos.search.text import names_of, words_of
 
 BATCH = 500
 """Films whose words are written by the same statements; SQLite takes 32,766 values in one."""

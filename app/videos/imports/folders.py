@@ -14,7 +14,7 @@ from typing import Final
 
 from app.media.sniff import SNIFF_BYTES, looks_like_film
 from app.storage import open_source
-from app.videos.sidecars import Sidecars, sidecars_of
+from app.videos.imports.sidecars import Sidecars, sidecars_of
 
 _UNFINISHED: Final = (".part", ".crdownload", ".partial", ".!qb", ".!ut", ".aria2", ".tmp")
 _FOREIGN: Final = frozenset(

@@ -12,13 +12,13 @@ from app.errors import DomainError
 from app.media.captions import NotCaptions, read_captions
 from app.storage import open_source
 from app.videos.adornments import bring_image, keep_captions
-from app.videos.filenames import read_name
-from app.videos.folders import Found
+from app.videos.imports.filenames import read_name
+from app.videos.imports.folders import Found
+from app.videos.imports.nfo import MAX_BYTES, Nfo, NotNfo, read_nfo
+from app.videos.imports.sidecars import CaptionsFile, Sidecars
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, TITLE_LENGTH, Video
-from app.videos.nfo import MAX_BYTES, Nfo, NotNfo, read_nfo
 from app.videos.schemas import FIRST_YEAR, LAST_YEAR, VideoDetails
-from app.videos.sidecars import CaptionsFile, Sidecars
-from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, title_from
+from app.videos.uploads.form import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, title_from
 
 
 def describe(

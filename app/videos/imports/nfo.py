@@ -11,7 +11,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from app.media.captions import decode
-from app.videos.filenames import Named
+from app.videos.imports.filenames import Named
 
 MAX_BYTES: Final = 10**6
 

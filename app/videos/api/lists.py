@@ -9,7 +9,7 @@ from flask import Response, jsonify, request
 from app.auth.models import User
 from app.videos.presentation import absolute, describe_all
 from app.videos.queries import Page
-from app.videos.search import Found
+from app.videos.search.finding import Found
 
 
 def list_answer(found: Page, user: User) -> Response:

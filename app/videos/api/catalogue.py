@@ -13,6 +13,7 @@ from app.database import db
 from app.errors import Forbidden
 from app.json_body import json_body
 from app.videos import categories, policy, queries, series, service, sharing, shelves
+from app.videos.api.lists import with_next
 from app.videos.catalogue_schemas import (
     CategoryOrder,
     CategoryOut,
@@ -20,7 +21,6 @@ from app.videos.catalogue_schemas import (
     SeriesWithEpisodes,
     ShareOut,
 )
-from app.videos.lists import with_next
 from app.videos.presentation import describe, describe_all, describe_series, share_url
 from app.videos.schemas import ListQuery, VideoOut
 

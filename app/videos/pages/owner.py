@@ -14,7 +14,7 @@ from app.database import db
 from app.errors import DomainError, InvalidInput
 from app.videos import adornments, policy, queries, service, sharing, work
 from app.videos.models import Video
-from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, small_file
+from app.videos.uploads.form import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, small_file
 
 pages = Blueprint("owner", __name__, url_prefix="/videos/<int:id>")
 

@@ -15,14 +15,15 @@ from app.database import db, writing
 from app.errors import DomainError, Forbidden, InvalidInput, Unavailable
 from app.json_body import field_errors, json_body
 from app.openapi import describes
-from app.videos import policy, resumable, tus_headers, writer
-from app.videos.intake import Interrupted, Readable, end_silence, stop_reading
-from app.videos.leases import Locked
+from app.videos import policy
 from app.videos.models import Upload, Video
 from app.videos.presentation import absolute, describe_upload
 from app.videos.schemas import UploadChange, UploadOut, VideoDetails
-from app.videos.tus_headers import progress_headers, read_number
-from app.videos.uploads import title_from
+from app.videos.uploads import resumable, tus_headers, writer
+from app.videos.uploads.form import title_from
+from app.videos.uploads.intake import Interrupted, Readable, end_silence, stop_reading
+from app.videos.uploads.leases import Locked
+from app.videos.uploads.tus_headers import progress_headers, read_number
 
 api = APIBlueprint("uploads_api", __name__, url_prefix="/api/uploads", tag="Resumable uploads")
 

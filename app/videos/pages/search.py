@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 
 from app.auth.identity import login_required, require_user
-from app.videos import categories, search
+from app.videos import categories
 from app.videos.presentation import describe_all
-from app.videos.search import Found
-from app.videos.search_text import QUERY_LENGTH
+from app.videos.search import finding
+from app.videos.search.finding import Found
+from app.videos.search.text import QUERY_LENGTH
 
 pages = Blueprint("search", __name__)
 
@@ -27,7 +28,7 @@ def show() -> str:
     """Films for `q`; `part=results` asks for what is shown below the form alone."""
     user = require_user()
     q = request.args.get("q", "")[:QUERY_LENGTH].strip()
-    found = search.everywhere(user, q, limit=PAGE_LENGTH, before=request.args.get("before"))
+    found = finding.everywhere(user, q, limit=PAGE_LENGTH, before=request.args.get("before"))
     part = request.args.get("part") == "results"
     return render_template(
         "videos/search_results.html" if part else "videos/search.html",

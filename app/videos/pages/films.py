@@ -17,10 +17,11 @@ from app.auth.identity import login_required, require_user, require_verified
 from app.auth.quotas import quota_of
 from app.database import db
 from app.errors import DomainError
-from app.videos import policy, queries, room, rows, series, service
+from app.videos import policy, queries, rows, series, service
 from app.videos.presentation import describe, describe_all, describe_grid, describe_playback
 from app.videos.seasons import Season, seasons_of, shown_season
-from app.videos.uploads import receive_form
+from app.videos.uploads import room
+from app.videos.uploads.form import receive_form
 
 pages = Blueprint("videos", __name__)
 

@@ -14,8 +14,8 @@ from app.database import db
 from app.errors import Forbidden, NotFound
 from app.json_body import UnsupportedMediaType, json_body, read_json
 from app.openapi import describes
-from app.videos import adornments, attempts, policy, queries, search, service, shelves, work
-from app.videos.lists import found_answer, list_answer, with_next
+from app.videos import adornments, attempts, policy, queries, service, shelves, work
+from app.videos.api.lists import found_answer, list_answer, with_next
 from app.videos.models import Video
 from app.videos.presentation import (
     absolute,
@@ -39,7 +39,8 @@ from app.videos.schemas import (
     VideoChange,
     VideoOut,
 )
-from app.videos.uploads import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, receive_form, small_file
+from app.videos.search import finding
+from app.videos.uploads.form import MAX_CAPTIONS_BYTES, MAX_IMAGE_BYTES, receive_form, small_file
 
 api = APIBlueprint("videos_api", __name__, url_prefix="/api", tag="Films")
 
@@ -62,7 +63,7 @@ def list_catalogue(page: PageQuery) -> Response:
     user = require_user()
     if page.q and page.q.strip():
         return found_answer(
-            search.catalogue(page.q, limit=page.limit, before=page.before, category=page.category),
+            finding.catalogue(page.q, limit=page.limit, before=page.before, category=page.category),
             user,
         )
     found = shelves.leaf(limit=page.limit, before=page.before, category=page.category)
@@ -76,7 +77,7 @@ def list_owned(page: SearchQuery) -> Response:
     """List one's own films, whatever their status, newest first; with `q` those it matches."""
     user = require_user()
     if page.q and page.q.strip():
-        return found_answer(search.owned(user, page.q, limit=page.limit, before=page.before), user)
+        return found_answer(finding.owned(user, page.q, limit=page.limit, before=page.before), user)
     return list_answer(queries.owned(user, limit=page.limit, before=page.before), user)
 
 

@@ -17,12 +17,13 @@ from app.auth.models import User
 from app.database import after_commit, db, epoch_now, now
 from app.errors import Conflict, DomainError, NotFound
 from app.storage import storage
-from app.videos import early, service
-from app.videos.intake import empty_file
+from app.videos import service
 from app.videos.models import Upload, Video
 from app.videos.names import ORIGINAL, new_film
-from app.videos.room import is_live, promise_room
 from app.videos.schemas import UploadChange, VideoDetails
+from app.videos.uploads import early
+from app.videos.uploads.intake import empty_file
+from app.videos.uploads.room import is_live, promise_room
 
 MAX_LIVE = 200
 """Unfinished uploads of one account."""

@@ -18,9 +18,9 @@ from app.database import db
 from app.videos import cursors, policy, queries
 from app.videos.models import Video
 from app.videos.queries import Page
-from app.videos.search_index import Query, Term, any_of, beside_title, in_title
-from app.videos.search_text import query_words, words_of
-from app.videos.search_words import Near, nearest, vocabulary
+from app.videos.search.index import Query, Term, any_of, beside_title, in_title
+from app.videos.search.text import query_words, words_of
+from app.videos.search.words import Near, nearest, vocabulary
 
 MAX_WORDS = 10
 """Words of it that count, the first ones."""

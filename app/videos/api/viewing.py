@@ -10,7 +10,7 @@ from app.database import db
 from app.json_body import json_body
 from app.metrics import STALLS
 from app.videos import queries, viewings
-from app.videos.lists import list_answer
+from app.videos.api.lists import list_answer
 from app.videos.schemas import PageQuery, ProgressIn, VideoOut
 
 api = APIBlueprint("viewing_api", __name__, url_prefix="/api", tag="Watching")

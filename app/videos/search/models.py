@@ -11,7 +11,7 @@ from sqlalchemy import DDL, ForeignKey, String, Text, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
-from app.videos.search_text import WORD_LENGTH
+from app.videos.search.text import WORD_LENGTH
 
 FTS_TABLE = "search_index"
 """The name of the FTS5 table; those that SQLite makes for it begin with it."""

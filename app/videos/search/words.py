@@ -14,7 +14,7 @@ from rapidfuzz.distance import OSA
 from sqlalchemy import func, select
 
 from app.database import db
-from app.videos.search_models import SearchWord
+from app.videos.search.models import SearchWord
 
 CHOICES = 12
 """Words that are tried for a mistyped one."""

@@ -20,11 +20,11 @@ from app.database import db
 from app.errors import DomainError, InvalidInput, Unavailable
 from app.json_body import field_errors
 from app.storage import storage
-from app.videos import room
-from app.videos.bodies import one_body
-from app.videos.intake import Intake, Interrupted, drain, end_silence, stop_reading
 from app.videos.models import TITLE_LENGTH
 from app.videos.schemas import VideoDetails
+from app.videos.uploads import room
+from app.videos.uploads.bodies import one_body
+from app.videos.uploads.intake import Intake, Interrupted, drain, end_silence, stop_reading
 
 FORM_OVERHEAD_BYTES = 2**20
 """How much longer than the film its multipart body may be: the other fields and the boundaries."""
