@@ -39,7 +39,7 @@ CODES: Mapping[int, str] = {
     429: "too_many_requests",
     460: "checksum_mismatch",
     500: "internal_error",
-    503: "unavailable, busy, pending",
+    503: "unavailable, busy, pending, storage_away",
     507: "no_room, quota",
 }
 """Which codes of docs/errors.md come with a status."""

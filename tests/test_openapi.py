@@ -20,7 +20,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.core.failures import FailureGroup
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.auth.models import ApiToken, Scope
 from app.database import db, now
@@ -30,7 +30,7 @@ from app.media.probe import probe
 from app.openapi import CODES, PROBLEM
 from app.tasks.layout import lay_out
 from app.videos import series
-from app.videos.models import Video
+from app.videos.models import Grid, Video
 from tests.films import made_film
 from tests.test_roles import PEOPLE, PRIVATE, SHARED, restore
 
@@ -87,6 +87,7 @@ def make_world(app: APIFlask) -> None:
                     used_at=now(),
                 )
             )
+        db.session.execute(delete(Grid))
         for film in (PRIVATE, SHARED):
             lay_out(film, plan(), (320, 180))
         db.session.execute(update(Video).values(share_key=None))

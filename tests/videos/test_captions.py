@@ -265,7 +265,8 @@ def test_pages_offer_every_size(signed_in: FlaskClient, film: int) -> None:
     described = signed_in.get(f"/api/videos/{film}/").json
     for page in ("/browse", f"/videos/{film}", "/my-videos"):
         text = signed_in.get(page).text
-        for kind in ("avif", "webp"):
+        whole = page == f"/videos/{film}"  # cards name few files
+        for kind in ("avif", "webp") if whole else ("webp",):
             (source,) = set(
                 re.findall(rf'<source type="image/{kind}" sizes="[^"]+" srcset="([^"]+)"', text)
             )
