@@ -15,6 +15,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,9 @@ ROOT = Path(__file__).resolve().parent
 
 SUN_PATH_MAX = 100
 """Longest Unix socket path we use; `sun_path` holds 108 bytes on Linux and 104 on macOS."""
+
+
+Network = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
@@ -127,6 +131,38 @@ def _way(value: str) -> str:
     return value
 
 
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(item.strip()) for item in value.split(",") if item.strip())
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 127.0.0.1,10.0.0.0/8") from None
+
+
+def _dsn(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.username or not parts.path.strip("/"):
+        raise ValueError("must be an address such as https://KEY@sentry.example.org/1")
+    return value
+
+
+def _storage(value: str) -> str:
+    if value not in {"local", "s3"}:
+        raise ValueError("must be local or s3")
+    return value
+
+
+def _delivery(value: str) -> str:
+    if value not in {"redirect", "proxy"}:
+        raise ValueError("must be redirect or proxy")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value.startswith("/") or "//" in value:
+        raise ValueError("must be like films/ or empty")
+    return value and value.rstrip("/") + "/"
+
+
 def _log_level(value: str) -> str:
     level = value.upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
@@ -210,6 +246,37 @@ class Settings:
         _count, 24, "Hours after its last byte for which an unfinished upload can be resumed."
     )
 
+    # where films are kept
+    STORAGE: str = _setting(
+        _storage, "local", "Where new films are kept: local (DATA_DIR) or s3 (a bucket)."
+    )
+    S3_BUCKET: str = _setting(
+        _text, "", "Bucket for films; set it also while STORAGE is local, to move films out of it."
+    )
+    S3_ENDPOINT: str = _setting(
+        _origin, "", "Address of the S3 server; default: Amazon's in S3_REGION."
+    )
+    S3_PUBLIC_ENDPOINT: str = _setting(
+        _origin, "", "Address under which browsers reach it; default: S3_ENDPOINT."
+    )
+    S3_REGION: str = _setting(_text, "us-east-1", "Region of the bucket.")
+    S3_PREFIX: str = _setting(_prefix, "", "What the names of all objects begin with.")
+    S3_ACCESS_KEY: str = _setting(
+        _text, "", "Access key; without both keys those of the machine's role."
+    )
+    S3_SECRET_KEY: str = _setting(_text, "", "Secret key.")
+    S3_DELIVERY: str = _setting(
+        _delivery,
+        "redirect",
+        "How viewers get segments: redirect (from the S3 server) or proxy (through this machine).",
+    )
+    SCRATCH_DIR: Path | None = _setting(
+        _path, None, "Folder for copies that workers convert from; default: DATA_DIR/scratch."
+    )
+    SCRATCH_BYTES: int = _setting(
+        size, 40 * 10**9, "What these copies may take together; the largest film should fit."
+    )
+
     # a folder whose films are taken in
     WATCH_FOLDER: Path | None = _setting(
         _path, None, "Folder whose films workers import as they appear; without it none."
@@ -272,7 +339,9 @@ class Settings:
         _limit, "15 per 5 minutes", "Failed attempts to sign in to one account."
     )
     LIMIT_LOGIN_ADDRESS: str = _setting(
-        _limit, "100 per 5 minutes", "Failed attempts to sign in from one network address."
+        _limit,
+        "100 per 5 minutes",
+        "Failed attempts to sign in, or to open share links, from one network address.",
     )
     LIMIT_MAIL_ACCOUNT: str = _setting(
         _limit, "10 per hour", "Requests that send a mail to one address (register, reset)."
@@ -284,9 +353,17 @@ class Settings:
         _limit, "12000 per minute", "Requests to the JSON API of one account, or one stranger."
     )
 
-    # logs
+    # logs, metrics and reports of errors
     LOG_LEVEL: str = _setting(_log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")
     LOG_FORMAT: str = _setting(_log_format, "json", "json (one object a line) or text.")
+    METRICS_ALLOW: tuple[Network, ...] = _setting(
+        _networks,
+        (ip_network("127.0.0.1"), ip_network("::1")),
+        "Addresses and networks, separated by commas, that may read `/metrics`.",
+    )
+    SENTRY_DSN: str = _setting(
+        _dsn, "", "Where unexpected errors are reported (Sentry's protocol); without it nowhere."
+    )
 
     @classmethod
     def load(
@@ -310,7 +387,7 @@ class Settings:
             try:
                 values[name] = spec.metadata["parse"](raw)
             except ValueError as error:
-                shown = "" if "KEY" in name or "PASSWORD" in name else f" (it is {raw!r})"
+                shown = "" if _is_secret(name) else f" (it is {raw!r})"
                 raise SettingsError(f"{name} {_reason(error, raw)}{shown}.") from None
         return cls(**values)._completed()
 
@@ -336,6 +413,11 @@ class Settings:
             secret = _kept_secret(self.DATA_DIR / "secret_key")
         if len(secret) < 32:
             raise SettingsError("SECRET_KEY is too short: it needs 32 characters or more.")
+        if self.STORAGE == "s3" and not self.S3_BUCKET:
+            raise SettingsError("S3_BUCKET is not set. STORAGE=s3 needs the name of a bucket.")
+        if bool(self.S3_ACCESS_KEY) != bool(self.S3_SECRET_KEY):
+            missing = "S3_SECRET_KEY" if self.S3_ACCESS_KEY else "S3_ACCESS_KEY"
+            raise SettingsError(f"{missing} is not set. Set both keys of the bucket, or neither.")
         database = self.DATABASE_URL or f"sqlite:///{self.DATA_DIR / 'videoflix.sqlite'}"
         if database.startswith(("postgres://", "postgresql://")):
             database = "postgresql+psycopg2://" + database.split("://", 1)[1]
@@ -351,6 +433,10 @@ class Settings:
     def secure(self) -> bool:
         """Whether people reach the site over HTTPS."""
         return self.PUBLIC_URL.startswith("https://")
+
+
+def _is_secret(name: str) -> bool:
+    return "KEY" in name or "PASSWORD" in name or "DSN" in name
 
 
 def embedded_redis_socket(data_dir: Path) -> Path:

@@ -10,13 +10,20 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth, videos
 from app.apidocs import init_apidocs
+from app.caching import init_caching
+from app.conditional import init_conditional
+from app.data_cli import init_data
 from app.database import engine_options, init_database, start_reading
 from app.doctor import init_doctor
 from app.errors import init_errors
 from app.extensions import csrf, db, init_redis, login_manager, mail, migrate
 from app.limits import init_limits
+from app.metrics import init_metrics
 from app.observability import init_observability
+from app.openapi import init_openapi
 from app.pages import init_pages
+from app.reporting import init_reporting
+from app.routing import init_routing
 from app.security import SAFE_METHODS, init_security
 from app.storage import init_storage
 from app.tasks.wiring import init_app as init_tasks
@@ -41,7 +48,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
     )
     app.config.from_mapping(_framework_config(settings))
-    app.url_map.strict_slashes = False
+    init_routing(app)
     app.extensions["settings"] = settings
 
     if settings.TRUSTED_PROXIES:
@@ -51,11 +58,15 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         )
 
     init_observability(app)
+    init_metrics(app)
+    init_reporting(app)
     init_security(app)
+    init_conditional(app)
     init_errors(app)
     init_database(app)
     app.before_request(lambda: start_reading(request.method in SAFE_METHODS))
     init_redis(app, settings.REDIS_URL)
+    init_caching(app)
     init_limits(app, auth.limit_key)
     init_storage(app)
     migrate.init_app(app, db)
@@ -66,8 +77,10 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     auth.init_app(app)
     videos.init_app(app)
     init_tasks(app)
+    init_openapi(app)
     init_apidocs(app)
     init_doctor(app)
+    init_data(app)
 
     return app
 

@@ -21,20 +21,27 @@ def init_apidocs(app: APIFlask) -> None:
 def page() -> str:
     """Every operation with what it takes and gives, by tag."""
     spec = cast("dict[str, Any]", cast("APIFlask", current_app).spec)
-    schemas = spec.get("components", {}).get("schemas", {})
+    components = spec.get("components", {})
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, item in spec["paths"].items():
         for method in _METHODS:
             if method in item:
                 operation = item[method]
                 tag = next(iter(operation.get("tags", [])), "Other")
-                groups.setdefault(tag, []).append(_describe(method, path, operation, schemas))
+                groups.setdefault(tag, []).append(_describe(method, path, operation, components))
     return render_template("apidocs.html", groups=groups)
 
 
 def _describe(
-    method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]
+    method: str, path: str, operation: dict[str, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
+    schemas = components.get("schemas", {})
+    answers = {
+        status: components["responses"][answer["$ref"].rsplit("/", 1)[-1]]
+        if "$ref" in answer
+        else answer
+        for status, answer in sorted(operation.get("responses", {}).items())
+    }
     body = operation.get("requestBody", {}).get("content", {})
     return {
         "method": method.upper(),
@@ -51,7 +58,7 @@ def _describe(
                     if kind == "application/json"
                 ],
             }
-            for status, answer in operation.get("responses", {}).items()
+            for status, answer in answers.items()
         ],
     }
 

@@ -15,10 +15,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from redis.exceptions import RedisError
 from sqlalchemy import CursorResult, DateTime, Delete, Double, Engine, MetaData, Update, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -95,12 +96,34 @@ def writing() -> Iterator[None]:
         _reading.reset(token)
 
 
+@contextmanager
+def reading_afresh() -> Iterator[None]:
+    """A session of its own, whose transaction begins inside: it sees what is committed by now.
+
+    Objects of the request's session do not belong here, and nothing is written.
+    """
+    token = _reading.set(True)
+    try:
+        with current_app.app_context():
+            yield
+    finally:
+        _reading.reset(token)
+
+
 def update_rows(statement: Update | Delete) -> int:
     """Execute it and let loaded objects read their rows again; the number of rows it changed."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     db.session.expire_all()
     assert isinstance(result, CursorResult)  # noqa: S101 - these give nothing else
     return result.rowcount
+
+
+def insert_into(model: type[Base]) -> Any:
+    """An INSERT of this database's own, which can say what to do about a row that is there."""
+    return _DIALECTS[db.engine.dialect.name].insert(model)
+
+
+_DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
 
 
 def after_commit(action: Callable[[], None]) -> None:
@@ -147,10 +170,17 @@ def _epoch_now_postgresql(element: epoch_now, compiler: Any, **kw: Any) -> str:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """SQLAlchemy's options for the engine of this database URL."""
+    """SQLAlchemy's options for the engine of this database URL. Its errors tell no one's data."""
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}}
-    return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 20, "pool_recycle": 1800}
+        connect = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        return {"connect_args": connect, "hide_parameters": True}
+    return {
+        "hide_parameters": True,
+        "pool_pre_ping": True,
+        "pool_size": 5,
+        "max_overflow": 20,
+        "pool_recycle": 1800,
+    }
 
 
 def init_database(app: Flask) -> None:

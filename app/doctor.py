@@ -19,6 +19,7 @@ from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import db
+from app.deployment import DEPLOYMENT, Sick
 from app.extensions import redis_client
 from app.media import landlock
 from app.media.apart import probe_apart
@@ -26,14 +27,10 @@ from app.media.binary import ffmpeg_binary
 from app.media.cells import fill_chunk, fill_row
 from app.media.errors import MediaError
 from app.media.plan import PlanOptions, make_plan
-from app.storage import storage
+from app.storage import UNBOUNDED, StorageAway, storage
 from app.tasks.queue import VIDEOS, queue
 
 SMTP_SECONDS = 10
-
-
-class Sick(Exception):
-    """A part does not work; the text says what to do."""
 
 
 def init_doctor(app: Flask) -> None:
@@ -87,7 +84,7 @@ def _redis() -> str:
 
 def _workers() -> str:
     try:
-        count = Worker.count(queue=queue(VIDEOS))
+        count = len(Worker.all(queue=queue(VIDEOS)))  # those whose heart beats
     except RedisError:
         raise Sick("Unknown while Redis is away.") from None
     if count == 0:
@@ -99,8 +96,11 @@ def _storage() -> str:
     try:
         storage().check()
     except OSError as error:
-        raise Sick(f"Cannot be written ({error.strerror}); check DATA_DIR.") from None
+        where = "" if isinstance(error, StorageAway) else "; check DATA_DIR"
+        raise Sick(f"Cannot be written ({error.strerror}){where}.") from None
     free = storage().free_bytes()
+    if free == UNBOUNDED:
+        return f"bucket {current_app.config['S3_BUCKET']} takes and gives"
     if free < current_app.config["MIN_FREE_BYTES"]:
         raise Sick("The disk is full: less than MIN_FREE_BYTES is left.")
     return f"{free / 2**30:.1f} GB free"
@@ -165,4 +165,4 @@ CHECKS: dict[str, Callable[[], str]] = {
     "mail": _mail,
     "ffmpeg": _ffmpeg,
     "cage": _cage,
-}
+} | DEPLOYMENT

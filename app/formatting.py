@@ -14,6 +14,18 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def remaining(seconds: float | None, position: float) -> str:
+    """What is left of a film of so many seconds: 12 min left, 1 h 5 min left; "" if unknown."""
+    if seconds is None:
+        return ""
+    minutes = round(max(0.0, seconds - position) / 60)
+    if minutes < 1:
+        return "less than a minute left"
+    hours, minute = divmod(minutes, 60)
+    parts = [f"{hours} h" if hours else "", f"{minute} min" if minute else ""]
+    return f"{' '.join(filter(None, parts))} left"
+
+
 def bytesize(size: int | None) -> str:
     """Bytes in the unit that leaves few digits, by powers of 1000 as disks and networks count."""
     if size is None:

@@ -6,9 +6,11 @@ wrong fields is 400 `invalid_input` with a sentence for each. Unknown fields are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from apiflask import APIBlueprint
 from flask import request
@@ -17,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     ModelWrapValidatorHandler,
+    PlainValidator,
     ValidationError,
 )
 from pydantic import model_validator as pydantic_model_validator
@@ -33,9 +36,13 @@ _WORDS = {
     "string_too_short": "Please fill this in.",
     "string_unicode": "This must be text.",
     "int_type": "This must be a whole number.",
+    "int_parsing": "This must be a whole number.",
     "bool_type": "This must be true or false.",
     "float_type": "This must be a number.",
     "greater_than_equal": "This must be {ge} or more.",
+    "less_than_equal": "This must be {le} or less.",
+    "too_long": "Name at most {max_length}.",
+    "list_type": "This must be a list.",
     "finite_number": "This must be a number.",
     "literal_error": "This must be {expected}.",
 }
@@ -49,6 +56,24 @@ def _storable(text: str) -> str:
 
 STORABLE = AfterValidator(_storable)
 """Text that any database can keep: PostgreSQL has no way to store U+0000. Name it last."""
+
+
+def _as_utc(given: Any) -> datetime:
+    """A moment in UTC, of a text with a date, a time and an offset."""
+    try:
+        if _RFC3339.fullmatch(given):
+            return datetime.fromisoformat(given.upper()).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise PydanticCustomError(
+        "moment", "This must be a time with its zone, such as 2026-05-01T20:15:00Z"
+    )
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+Moment = Annotated[datetime, PlainValidator(_as_utc, json_schema_input_type=datetime)]
+"""A moment as RFC 3339 writes it."""
 
 
 class UnsupportedMediaType(DomainError):

@@ -93,6 +93,22 @@ def mails(account: Key, *, open_without_redis: bool = False) -> Decorator:
     return _both(flow if open_without_redis else guard, "mail", "LIMIT_MAIL", account, succeeded)
 
 
+def wrong_links(view: View) -> View:
+    """Limit tries of links that open nothing, by address; they count as failed sign-ins do."""
+    limit: Decorator = flow.shared_limit(
+        lambda: str(current_app.config["LIMIT_LOGIN_ADDRESS"]),
+        scope="link",
+        key_func=address_key,
+        deduct_when=missed,
+    )
+    return limit(view)
+
+
+def missed(answer: Response) -> bool:
+    """Whether there was nothing under this link."""
+    return answer.status_code == 404
+
+
 def failed(answer: Response) -> bool:
     """Whether a password was wrong: 401 from the API, 400 where a form comes back."""
     return answer.status_code in {400, 401}

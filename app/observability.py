@@ -27,8 +27,8 @@ Check = Callable[[], None]
 """A readiness check: returns when the part answers, raises when it does not."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_GRANT = re.compile(r"(/stream|/s)/[^/]+")
-_MAIL_TOKEN = re.compile(r"/(activate|password_confirm|verify|reset-password)/([^/]+)/[^/]+")
+_GRANT = re.compile(r"(/stream|/s|/api/shared)/[^/\s]+")
+_MAIL_TOKEN = re.compile(r"/(activate|password_confirm|verify|reset-password)/([^/\s]+)/[^/\s]+")
 
 health = Blueprint("health", __name__)
 log = logging.getLogger("app.access")
@@ -98,7 +98,7 @@ def init_observability(app: Flask) -> None:
 
 
 def without_secrets(path: str) -> str:
-    """A request path fit for a log: grants, share keys and mailed tokens are taken out."""
+    """A path, or a text with paths in it: grants, share keys and mailed tokens are taken out."""
     return _MAIL_TOKEN.sub(r"/\1/\2/…", _GRANT.sub(r"\1/…", path))
 
 

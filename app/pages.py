@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.auth.forms import ButtonForm
 from app.auth.identity import current_user_or_none
-from app.formatting import bytesize, date, duration, foreseen
+from app.formatting import bytesize, date, duration, foreseen, remaining
 
 pages = Blueprint("pages", __name__)
 
@@ -22,6 +22,7 @@ def init_pages(app: Flask) -> None:
     """Register the landing page and what templates may use."""
     app.register_blueprint(pages)
     app.add_template_filter(duration)
+    app.add_template_filter(remaining)
     app.add_template_filter(bytesize)
     app.add_template_filter(date)
     app.add_template_global(asset)

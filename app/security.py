@@ -22,14 +22,14 @@ _FOR_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, Range, X-CSRFToken, X-Request-ID, Tus-Resumable, Upload-Length, "
-    "Upload-Offset, Upload-Metadata, Upload-Checksum, Upload-Defer-Length, Upload-Concat, "
-    "X-HTTP-Method-Override"
+    "Authorization, Content-Type, If-None-Match, Range, X-CSRFToken, X-Request-ID, Tus-Resumable, "
+    "Upload-Length, Upload-Offset, Upload-Metadata, Upload-Checksum, Upload-Defer-Length, "
+    "Upload-Concat, X-HTTP-Method-Override"
 )
 _CORS_EXPOSED = (
-    "Link, Location, Retry-After, X-Request-ID, Tus-Resumable, Tus-Version, Tus-Extension, "
-    "Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, "
-    "Upload-Expires, Video-Location"
+    "ETag, Link, Location, Retry-After, Search-Instead, X-Request-ID, Tus-Resumable, Tus-Version, "
+    "Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, "
+    "Upload-Metadata, Upload-Expires, Video-Location"
 )
 
 
@@ -142,12 +142,15 @@ def _add_security_headers(response: Response) -> None:
     style = "'self'"
     if "style_nonce" in g:
         style += f" 'nonce-{g.style_nonce}'"
+    media = current_app.config["MEDIA_ORIGIN"]
+    if media:
+        media = f" {media}"
     policy = (
         "default-src 'none'; script-src 'self'; "
         f"style-src {style}; img-src 'self' data: blob:; font-src 'self'; "
-        "media-src 'self' blob: data:; "
-        "connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; form-action 'self'; "
-        "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+        f"media-src 'self' blob: data:{media}; "
+        f"connect-src 'self'{media}; worker-src 'self' blob:; manifest-src 'self'; "
+        "form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
     )
     headers = response.headers
     headers.setdefault("Content-Security-Policy", policy)

@@ -12,6 +12,9 @@ from pathlib import Path
 from app.media.binary import ffmpeg_binary
 from bench import (
     accounts,
+    browse,
+    bucket,
+    delivery,
     early,
     killed,
     lengths,
@@ -20,6 +23,7 @@ from bench import (
     pieces,
     playable,
     report,
+    search,
     seek,
     upload,
     whole,
@@ -43,6 +47,10 @@ MINUTES = {
     "early": 4.0,
     "pieces": 2.0,
     "accounts": 2.0,
+    "delivery": 2.5,
+    "s3": 5.0,
+    "search": 1.0,
+    "browse": 2.0,
 }
 """All benchmarks in their order, and what they take on two processors without `--runs`."""
 
@@ -72,6 +80,10 @@ def main() -> None:
             "early": lambda: early.measure(films, ffmpeg, runs),
             "pieces": lambda: pieces.measure(wishes.film, ffmpeg),
             "accounts": accounts.measure,
+            "delivery": lambda: delivery.measure(films, runs),
+            "s3": lambda: bucket.measure(films, runs),
+            "search": search.measure,
+            "browse": browse.measure,
         }
         for name in names:
             _say(f"{name} …")

@@ -53,6 +53,10 @@ class Client:
         """Close the connection; the next request would open another."""
         self._connection.close()
 
+    def cookies(self) -> str:
+        """The session, as the value of a Cookie header."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
     def sign_in(self, email: str, password: str) -> None:
         """Sign in; the cookies are kept."""
         body = json.dumps({"email": email, "password": password}).encode()
@@ -163,8 +167,7 @@ class Client:
             self.close()
         self._connection.putrequest(method, path, skip_accept_encoding=True)
         if self._cookies:
-            cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-            self._connection.putheader("Cookie", cookies)
+            self._connection.putheader("Cookie", self.cookies())
         if size:
             self._connection.putheader("Content-Type", content_type)
             self._connection.putheader("Content-Length", str(size))

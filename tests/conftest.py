@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -74,16 +75,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.sqlite'}"
         return
-    server = request.getfixturevalue("postgres_url")
-    name = f"test_{os.getpid()}_{time.monotonic_ns()}"
-    admin = create_engine(_with_driver(server), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    parts = urlsplit(server)
-    yield urlunsplit(parts._replace(path=f"/{name}"))
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with postgres_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -181,6 +174,19 @@ def work(app: APIFlask) -> Callable[[], None]:
             signal.signal(number, handler)
 
     return run
+
+
+@contextlib.contextmanager
+def postgres_database(server: str) -> Iterator[str]:
+    """An empty database on this PostgreSQL server."""
+    name = f"test_{os.getpid()}_{time.monotonic_ns()}"
+    admin = create_engine(_with_driver(server), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
 
 
 def make_user(app: APIFlask, email: str, *, role: str = "member", verified: bool = True) -> int:

@@ -18,6 +18,8 @@ from app.database import Base, db
 from tests.conftest import make_user
 from tests.test_roles import as_actor, restore
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 PATHS = {"{uid}": "MQ", "{token}": "t", "{video_id}": "1", "{session_id}": "1", "{token_id}": "1"}
 
 DEEP = 100
@@ -40,6 +42,17 @@ def calls(app: APIFlask) -> Iterator[tuple[str, str, dict[str, Any]]]:
             for mark, value in PATHS.items():
                 path = path.replace(mark, value)
             yield method.upper(), path, spec["components"]["schemas"][name]["properties"]
+
+
+def is_right(facts: dict[str, Any], value: Any) -> bool:
+    """Whether one of `WRONG_TYPES` is none for this field."""
+    for one in facts.get("anyOf", [facts]):
+        kind = one.get("type")
+        if kind == "array" and value in ([], ["x"]):
+            return True
+        if kind in {"integer", "number"} and value == 5:
+            return bool(one.get("minimum", 0) <= 5)
+    return False
 
 
 def count(app: APIFlask) -> dict[str, int | None]:
@@ -89,12 +102,16 @@ def test_every_field_of_a_wrong_type_is_named(app: APIFlask, owner: FlaskClient)
         deep = [deep]
     for method, path, properties in calls(app):
         for value in [*WRONG_TYPES, deep]:
+            wrong = {name for name, facts in properties.items() if not is_right(facts, value)}
+            if not wrong:
+                continue
             answer = owner.open(path, method=method, json=dict.fromkeys(properties, value))
             assert (answer.status_code, answer.json["code"]) == (400, "invalid_input"), (
                 path,
                 value,
             )
-            assert set(answer.json["errors"]) == set(properties), (path, value)
+            named = {name.split(".")[0] for name in answer.json["errors"]}  # of a list, an item
+            assert named == wrong, (path, value)
             for texts in answer.json["errors"].values():
                 assert all(text.endswith(".") for text in texts), texts
             assert answer.content_type == "application/problem+json"

@@ -19,7 +19,7 @@ def test_every_error_code_is_listed() -> None:
 
 def test_every_command_is_listed(app: APIFlask) -> None:
     page = (ROOT / "docs" / "commands.md").read_text()
-    for name in ("users", "videos", "storage", "worker", "doctor"):
+    for name in ("users", "videos", "storage", "worker", "doctor", "data"):
         command = app.cli.commands[name]
         for inner in getattr(command, "commands", {"": None}):
             assert f"`{name} {inner}".rstrip() in page, f"{name} {inner}"

@@ -86,6 +86,7 @@ def test_an_id_goes_from_request_to_log_and_answer(
         ("/reset-password/MQ/secret-token", "/reset-password/MQ/…"),
         ("/api/password_confirm/MQ/secret-token/", "/api/password_confirm/MQ/…/"),
         ("/s/key", "/s/…"),
+        ("/api/shared/key/grid/", "/api/shared/…/grid/"),
         ("/browse", "/browse"),
     ],
 )

@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 
 from app.security import SAFE_METHODS
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 ARGUMENTS = {
     "uid": "MQ",
     "token": "t",
@@ -21,10 +23,12 @@ ARGUMENTS = {
     "id": 1,
     "session_id": 1,
     "token_id": 1,
+    "series_id": 1,
     "subtitle": 1,
     "subtitle_id": 1,
     "filename": "css/videoflix.css",
     "resolution": "720p",
+    "key": "nobody-has-made-this-0",
 }
 
 
@@ -78,7 +82,8 @@ def test_every_answer_carries_the_headers(app: APIFlask, client: FlaskClient) ->
             policy = answer.headers["Content-Security-Policy"]
             assert "unsafe" not in policy
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            assert answer.headers["Referrer-Policy"] == "same-origin"
+            secret = path.startswith("/s/")  # the address itself opens the film
+            assert answer.headers["Referrer-Policy"] == ("no-referrer" if secret else "same-origin")
             assert answer.headers["X-Request-ID"]
             if not path.startswith("/static/"):
                 assert "no-store" in answer.headers["Cache-Control"], path
@@ -101,6 +106,7 @@ def test_https_is_told_to_stay(app: APIFlask, client: FlaskClient, scheme: str) 
 
 def test_nothing_private_answers_a_stranger(app: APIFlask, client: FlaskClient) -> None:
     public = {"/", "/login", "/register", "/forgot-password", "/healthz", "/readyz"}
+    public |= {"/metrics"}  # on this machine; see tests/test_metrics.py
     public |= {"/api/openapi.json", "/api/docs/", "/static/css/videoflix.css"}
     for method, path in routes(app):
         if method != "GET" or path in public or "/verify/" in path or "/reset-password/" in path:
@@ -108,8 +114,11 @@ def test_nothing_private_answers_a_stranger(app: APIFlask, client: FlaskClient) 
         with client.get(path) as answer:
             if path.startswith("/api/activate/"):
                 assert answer.status_code == 400
+            elif path.startswith(("/s/", "/api/shared/")):
+                assert answer.status_code == 404, path  # no such link
             elif path.startswith("/stream/"):
-                assert answer.status_code == 404, path
+                asked = path.endswith(("/may-watch", "/may-see"))
+                assert answer.status_code == (403 if asked else 404), path
             elif path.startswith("/api/"):
                 assert answer.status_code == 401, path
             else:

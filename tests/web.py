@@ -28,7 +28,8 @@ CHUNK = "application/offset+octet-stream"
 
 SETTINGS = (
     "DATA_DIR", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MIN_FREE_BYTES", "MAX_UPLOAD_BYTES",
-    "USER_QUOTA_BYTES", "UPLOAD_HOURS", "CORS_ORIGINS",
+    "USER_QUOTA_BYTES", "UPLOAD_HOURS", "CORS_ORIGINS", "TRUSTED_PROXIES",
+    "STORAGE", "S3_BUCKET", "S3_ENDPOINT", "S3_PREFIX", "S3_ACCESS_KEY", "S3_SECRET_KEY",
 )  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def serve(app: APIFlask, log: Path, token: str = "", workers: int = 1) -> Iterat
             [sys.executable, "-m", "gunicorn", "wsgi:app", "--worker-class", "gthread",
              "--workers", str(workers), "--threads", "16", "--bind", f"127.0.0.1:{port}",
              "--no-control-socket"],
-            env={**environment, "PUBLIC_URL": "http://127.0.0.1"},
+            env={**environment, "PUBLIC_URL": f"http://127.0.0.1:{port}"},
             stdout=output,
             stderr=output,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`/admin`: people, for administrators. Each button is a form of its own."""
+"""`/admin/users`: people, for administrators. Each button is a form of its own."""
 
 from __future__ import annotations
 
@@ -26,12 +26,6 @@ def administrators_only() -> ResponseReturnValue | None:
         return identity.to_login()
     identity.require_role(Role.ADMIN)
     return None
-
-
-@pages.get("")
-def start() -> ResponseReturnValue:
-    """Go to what administrators look at first."""
-    return redirect(url_for("admin.users"))
 
 
 @pages.get("/users")

@@ -62,6 +62,7 @@ def activate(uid: str, token: str) -> dict[str, Any]:
 @guesses(named_account)
 @json_body(api, LoginIn)
 @api.output(LoginOut)
+@api.doc(responses=[401])
 def login(body: LoginIn) -> dict[str, Any]:
     """Sign in; the answer sets the cookies `access_token` and `refresh_token`."""
     begun = service.sign_in(body.email, body.password, SessionKind.API, client())
@@ -87,6 +88,7 @@ def logout() -> dict[str, Any]:
 
 @api.post("/token/refresh/")
 @api.output(RefreshOut)
+@api.doc(responses=[401])
 def refresh() -> dict[str, Any]:
     """Exchange the cookie `refresh_token` for new tokens; using one twice ends the session."""
     presented = request.cookies.get(identity.REFRESH_COOKIE)

@@ -15,6 +15,7 @@ from app.auth.presentation import describe_profile, describe_session, describe_t
 from app.auth.schemas import (
     DeleteAccountIn,
     DetailOut,
+    ExportOut,
     NewAddressIn,
     PasswordChangeIn,
     Profile,
@@ -56,6 +57,7 @@ def change(body: ProfileChange) -> dict[str, Any]:
 @guesses(own_account)
 @json_body(api, DeleteAccountIn)
 @api.output({}, status_code=204)
+@api.doc(responses=[409])
 def delete(body: DeleteAccountIn) -> tuple[str, int]:
     """Delete the account with all its videos, at once and for good; asks for the password."""
     profile.delete_own(identity.require_user(), body.password)
@@ -134,6 +136,7 @@ def list_tokens() -> Response:
 @identity.in_person
 @json_body(api, TokenIn)
 @api.output(TokenMadeOut, status_code=201)
+@api.doc(responses=[409])
 def create_token(body: TokenIn) -> dict[str, Any]:
     """Make an API token for `Authorization: Bearer`; it is shown this once."""
     token, secret = api_tokens.create(identity.require_session(), body.name, Scope(body.scope))
@@ -152,7 +155,8 @@ def withdraw_token(token_id: int) -> tuple[str, int]:
 
 
 @api.get("/export/")
-@api.doc(summary="Get everything kept about you", responses=[200])
+@api.doc(summary="Get everything kept about you")
+@api.output(ExportOut)
 def export() -> Response:
     """Get everything that is kept about oneself as one JSON file, secrets left out."""
     answer = jsonify(profile.export(identity.require_user()))

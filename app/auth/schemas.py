@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.auth.models import TOKEN_NAME_LENGTH
 from app.json_body import STORABLE, JsonBody
@@ -163,3 +163,13 @@ class DetailOut(BaseModel):
     """What happened."""
 
     detail: str
+
+
+class ExportOut(BaseModel):
+    """Everything that is kept about an account, by kind, secrets left out."""
+
+    model_config = ConfigDict(extra="allow")
+
+    profile: Profile
+    sessions: list[SessionOut]
+    api_tokens: list[TokenOut]

@@ -63,6 +63,7 @@ def fill_chunk(
                 reads=[source],
                 writes=[place],
                 stage="video",
+                about=f"{' '.join(rows)}, chunk {chunk}",
             )
             return [
                 _cell(plan, chunk, name, outputs[name], place, attempt, finished) for name in rows

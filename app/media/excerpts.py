@@ -59,7 +59,9 @@ def fill_excerpt(
         count=(lead + sum(lengths) + TAIL_FRAMES) * AAC_FRAME,
         container_start=start,
     )
-    init, samples, log = _encode(audio_command(ffmpeg, source, target, part=part), source, stop)
+    init, samples, log = _encode(
+        audio_command(ffmpeg, source, target, part=part), source, stop, f"{row}, chunk {chunk}"
+    )
     kept = samples[target.skip + lead :]
     if len(kept) < sum(lengths) or init_codec(init) != target.codecs:
         raise damaged("audio", f"{row}, chunk {chunk}: {len(kept)} frames\n{log}")
@@ -75,7 +77,7 @@ def fill_excerpt(
 
 
 def _encode(
-    command: list[str], source: Path, stop: Callable[[], bool]
+    command: list[str], source: Path, stop: Callable[[], bool], about: str
 ) -> tuple[bytes, list[bytes], str]:
     """The init segment, the coded frames, and the log."""
     reader, frames = FragmentReader(), list[bytes]()
@@ -87,6 +89,7 @@ def _encode(
         stop=stop,
         reads=[source],
         stage="audio",
+        about=about,
     )
     with closing(output):
         while True:

@@ -88,6 +88,7 @@ def _fill(
         stop=stop,
         reads=[source],
         stage=stage,
+        about=row.name,
     )
     with closing(output):
         yield from _cut(output, cutter, plan, row, place, stage, skip)

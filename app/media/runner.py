@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import selectors
 import shlex
@@ -18,6 +19,8 @@ from typing import Final
 
 from app.media import landlock
 from app.media.errors import MediaError, Stopped
+
+log = logging.getLogger(__name__)
 
 LAUNCHER: Final = Path(__file__).with_name("launch.py")
 POLL_SECONDS: Final = 0.25
@@ -66,6 +69,7 @@ def run(
     writes: Sequence[Path] = (),
     stdout: Callable[[bytes], None] | None = None,
     stage: str = "video",
+    about: str = "",
     door: Path = LAUNCHER,
 ) -> Finished:
     """Run ``argv`` (an ffmpeg command) to its end; ``stdout`` is handed its bytes as they come.
@@ -73,6 +77,7 @@ def run(
     Where the kernel has Landlock it can read the files in ``reads`` and its own libraries, write
     below the folders in ``writes``, and reach nothing else. ``door`` is the script that enters the
     cage: the launcher, which becomes ``argv``, or another that does its work in there itself.
+    ``about`` says in the log what the run is for: its rows and chunk.
 
     Raises Stopped, or MediaError ``hung`` when the wall clock or the stall watch ran out. A
     non-zero exit is *not* raised: the caller knows what it means. Whatever is raised, inside or
@@ -88,6 +93,7 @@ def run(
         writes=writes,
         want_stdout=stdout is not None,
         stage=stage,
+        about=about,
         door=door,
     )
     with contextlib.closing(events):
@@ -112,6 +118,7 @@ def stream(
     writes: Sequence[Path] = (),
     want_stdout: bool = True,
     stage: str = "audio",
+    about: str = "",
     door: Path = LAUNCHER,
 ) -> Generator[bytes, None, Finished]:
     """Like ``run``, as a generator of stdout; closing it kills the process.
@@ -153,6 +160,9 @@ def stream(
     finally:
         for descriptor in kept:
             os.close(descriptor)
+    program = "ffmpeg" if door == LAUNCHER else door.stem
+    facts = {"stage": stage, "about": about, "pid": process.pid}
+    log.info("%s starts", program, extra={"facts": facts})
     tail = bytearray()
     try:
         watch = _Watch(process, progress_read, tail, wall_seconds, stall_seconds, stop, stage)
@@ -163,6 +173,8 @@ def stream(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+        ended = {"exit": process.returncode, "seconds": round(time.monotonic() - began, 2)}
+        log.info("%s ended", program, extra={"facts": facts | ended})
     return Finished(
         returncode=process.returncode,
         stderr_tail=tail.decode("utf-8", "replace"),

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
+
+from app.errors import Unavailable
 
 
 class FilmGone(Exception):
     """The film was deleted while somebody still worked on it."""
 
 
+class StorageAway(Unavailable, OSError):
+    """The storage does not answer, or refuses, for the moment; `strerror` tells an operator why.
+
+    Nothing is said about the files by it: whoever works on a film waits and tries again.
+    """
+
+    code = "storage_away"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "The films cannot be reached at the moment. Please try again.", code=self.code
+        )
+        self.strerror = reason
+
+
 def open_source(path: Path) -> BufferedReader:
     """Open a file of this machine to read it; never a link, and never waiting for a pipe."""
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
+UNBOUNDED = 2**60
+"""More than anybody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +51,48 @@ class Entry:
     modified: float
 
 
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file for a viewer that lies on this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server of files answered: status, headers that a viewer needs, and the bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Iterator[bytes]
+
+
+class Remote(Protocol):
+    """A file for a viewer that lies on another machine; it need not be there."""
+
+    def address(self, mimetype: str, cache: str) -> str | None:
+        """Where the viewer gets it, for a minute, with these headers; None: it is passed on."""
+        ...
+
+    def open(self, wanted: Mapping[str, str]) -> Answer:
+        """Ask for it with a viewer's `Range` and `If-None-Match`.
+
+        Raises FileNotFoundError, StorageAway.
+        """
+        ...
+
+
 class Incoming(Protocol):
     """A file that is being received. It belongs to no film until `keep` is called.
 
-    One at a time may write; its bytes are where they belong as soon as `write` returns, so that
-    the file's length tells how much came, whatever becomes of the process.
+    One at a time may write. What `Storage.received` counts is true to the byte, whatever becomes
+    of the process: all that was written, at the latest once `close` has returned.
     """
+
+    @property
+    def name(self) -> str:
+        """Under this name it is received, and it may become the film of this name."""
+        ...
 
     @property
     def size(self) -> int:
@@ -66,12 +124,15 @@ class Incoming(Protocol):
         ...
 
     @property
-    def path(self) -> Path:
-        """Where the bytes can be read on this machine while they come in."""
+    def path(self) -> Path | None:
+        """Where the bytes can be read on this machine while they come in; None if they cannot."""
         ...
 
     def show(self, film: str) -> None:
-        """Let the bytes be read as the original of a new film while they come in."""
+        """Let the bytes be read as the original of a new film while they come in.
+
+        Only where they have a `path`.
+        """
         ...
 
     def keep(self, film: str) -> None:
@@ -88,7 +149,20 @@ class Incoming(Protocol):
 
 
 class Storage(Protocol):
-    """Files of films, by film (a generated name) and name within the film."""
+    """Files of films, by film (a generated name) and name within the film.
+
+    Each call raises StorageAway where the storage does not answer.
+    """
+
+    @property
+    def place(self) -> str:
+        """What the film's row says of films that are taken in now: `local` or `s3`."""
+        ...
+
+    @property
+    def look_seconds(self) -> int:
+        """Pause between two looks through all names, which may cost money; 0: none is needed."""
+        ...
 
     def receive(self, name: str | None = None) -> Incoming:
         """A place for a file that is coming in; under a name, what came before is still there."""
@@ -117,8 +191,34 @@ class Storage(Protocol):
         """
         ...
 
-    def path(self, film: str, name: str) -> Path:
-        """A local path where the file can be read; it need not exist."""
+    def reading(self, film: str, name: str) -> AbstractContextManager[Path]:
+        """The file on this machine, whole, until the block ends.
+
+        Raises FileNotFoundError, or gives a path where there is nothing.
+        """
+        ...
+
+    def bring(self, film: str, names: Sequence[str], place: Path) -> list[Path]:
+        """Small files on this machine: where they lie, else copied into an attempt's folder.
+
+        Raises FileNotFoundError.
+        """
+        ...
+
+    def read(self, film: str, name: str) -> bytes:
+        """All bytes of a small file. Raises FileNotFoundError."""
+        ...
+
+    def blocks(self, film: str, name: str) -> Iterator[bytes]:
+        """The bytes of a file of any size, in order. Raises FileNotFoundError."""
+        ...
+
+    def write_blocks(self, film: str, name: str, blocks: Iterable[bytes]) -> None:
+        """Write a file of any size under its name, whole or not at all."""
+        ...
+
+    def deliver(self, film: str, name: str) -> LocalFile | Remote | None:
+        """A file for a viewer; None where it is known that there is none."""
         ...
 
     def scratch(self, film: str, attempt: str) -> Path:
@@ -126,9 +226,9 @@ class Storage(Protocol):
         ...
 
     def publish(self, film: str, files: Iterable[tuple[Path, str]]) -> None:
-        """Move finished files from a scratch folder to their names, each atomically.
+        """Bring finished files from a scratch folder under their names, each atomically.
 
-        Raises FilmGone; the files must be fsynced already.
+        On return they are safely stored. Raises FilmGone; the files must be fsynced already.
         """
         ...
 
@@ -171,8 +271,16 @@ class Storage(Protocol):
         """Remove what `leftovers` finds; returns how many received files that were."""
         ...
 
+    def copies(self) -> Iterator[str]:
+        """Films of which this machine keeps a copy to work on."""
+        ...
+
+    def drop_copies(self, film: str) -> None:
+        """Remove this machine's copies of a film that is gone."""
+        ...
+
     def free_bytes(self) -> int:
-        """Bytes that can still be written."""
+        """Bytes that can still be written; UNBOUNDED where nobody can tell."""
         ...
 
     def check(self) -> None:

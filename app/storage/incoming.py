@@ -15,6 +15,7 @@ class LocalIncoming:
 
     def __init__(self, root: Path, name: str) -> None:
         self._root = root
+        self._name = name
         self._path = root / "incoming" / name
         self._counts = self._path.with_name(name + COUNTS)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -24,6 +25,11 @@ class LocalIncoming:
         counting = counted_bytes(self._counts)
         if counting is not None:  # who held the rest back is dead
             self.rewind(min(counting, self._size))
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._name
 
     @property
     def size(self) -> int:

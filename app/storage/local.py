@@ -18,10 +18,10 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from app.storage.base import Entry, FilmGone, open_source
+from app.storage.base import Entry, FilmGone, LocalFile, open_source
 from app.storage.incoming import COUNTS, LocalIncoming, counted_bytes, sync_folder
 
 _COPY_BYTES = 2**20
@@ -29,6 +29,9 @@ _COPY_BYTES = 2**20
 
 class LocalStorage:
     """`base.Storage` on a folder. The folder is made on first use, not at import."""
+
+    place = "local"
+    look_seconds = 0
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -89,6 +92,46 @@ class LocalStorage:
     def path(self, film: str, name: str) -> Path:
         """The path on this disk."""
         return self._films / film / name
+
+    @contextlib.contextmanager
+    def reading(self, film: str, name: str) -> Iterator[Path]:
+        """The file itself; whoever opens it will see whether it is there."""
+        yield self.path(film, name)
+
+    def bring(self, film: str, names: Sequence[str], _place: Path) -> list[Path]:
+        """The files themselves."""
+        paths = [self.path(film, name) for name in names]
+        for path in paths:
+            path.stat()
+        return paths
+
+    def read(self, film: str, name: str) -> bytes:
+        """Read the file."""
+        return self.path(film, name).read_bytes()
+
+    def blocks(self, film: str, name: str) -> Iterator[bytes]:
+        """Read it piece by piece."""
+        with open_source(self.path(film, name)) as file:
+            while block := file.read(_COPY_BYTES):
+                yield block
+
+    def write_blocks(self, film: str, name: str, blocks: Iterable[bytes]) -> None:
+        """Write below `incoming/`, then rename."""
+        incoming = self.receive()
+        try:
+            for block in blocks:
+                incoming.write(block)
+            incoming.sync()
+            (self._films / film).mkdir(exist_ok=True)
+            self.publish(film, [(incoming.path, name)])
+            sync_folder(self._films)
+        finally:
+            incoming.discard()
+
+    def deliver(self, film: str, name: str) -> LocalFile | None:
+        """The file, if it is there."""
+        path = self.path(film, name)
+        return LocalFile(path) if path.exists() else None
 
     def scratch(self, film: str, attempt: str) -> Path:
         """A new folder below the film's `attempts/`."""
@@ -185,6 +228,13 @@ class LocalStorage:
                 (self._root / name).unlink(missing_ok=True)
                 count += 1
         return count
+
+    def copies(self) -> Iterator[str]:
+        """None: all work on the files themselves."""
+        return iter(())
+
+    def drop_copies(self, film: str) -> None:
+        """Nothing: there are none."""
 
     def free_bytes(self) -> int:
         """Free space for us on the disk."""

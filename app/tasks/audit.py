@@ -16,11 +16,11 @@ from itertools import islice
 from sqlalchemy import select
 
 from app.database import db
-from app.storage import storage
+from app.storage import StorageAway, storage
 from app.tasks.inventory import Inventory, Part, Promise, take
-from app.videos import resumable
 from app.videos.models import Video
 from app.videos.names import ORIGINAL
+from app.videos.uploads import resumable
 
 ORPHAN_SECONDS = 3600
 """Files younger than this may belong to a row that is just being written."""
@@ -133,11 +133,15 @@ def still_true(found: list[Finding], after: Inventory) -> list[Finding]:
 
 def unowned_films(older_than: float) -> Iterator[str]:
     """Folders of films that no row owns, older than so many seconds. Leaves no transaction open."""
-    present = storage().films()
-    while names := list(islice(present, NAMES)):
+    yield from (film for film in unowned(storage().films()) if _age(film) > older_than)
+
+
+def unowned(films: Iterator[str]) -> Iterator[str]:
+    """Those of which no row knows. Leaves no transaction open."""
+    while names := list(islice(films, NAMES)):
         owned = set(db.session.scalars(select(Video.film).where(Video.film.in_(names))))
         db.session.rollback()
-        yield from (film for film in names if film not in owned and _age(film) > older_than)
+        yield from (film for film in names if film not in owned)
 
 
 def is_unowned(film: str) -> bool:
@@ -203,15 +207,18 @@ def _is_whole(before: Inventory, name: str, size: int, promise: Promise, checked
         return False
     if promise.sha256 is None:
         return True
+    digest = hashlib.sha256()
     try:
-        with storage().path(before.film, name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        for block in storage().blocks(before.film, name):
+            digest.update(block)
     except FileNotFoundError:
         return True
+    except StorageAway:
+        raise
     except OSError:
         return False  # the disk cannot give it back
     checked.bytes += size
-    return digest == promise.sha256
+    return digest.hexdigest() == promise.sha256
 
 
 def _finding(

@@ -31,8 +31,8 @@ class Claim:
 
     The film's file has `size` bytes, of which `received` were there at the time of the claim, or
     all where that is None. `grid_id` is the grid whose cells the task fills, None where it does
-    something for the film. `began` is this process's monotonic clock: a claim and its work are one
-    process's.
+    something for the film. `request_id` is the request that asked for the work. `began` is this
+    process's monotonic clock: a claim and its work are one process's.
     """
 
     task_id: int
@@ -44,6 +44,7 @@ class Claim:
     grid_id: int | None = None
     size: int = 0
     received: int | None = None
+    request_id: str | None = None
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -90,6 +91,7 @@ def claim(task_id: int, worker: str) -> Claim | None:
             Task.grid_id,
             Video.size,
             Video.received,
+            Task.request_id,
         )
         .join(Video, Video.id == Task.video_id)
         .where(Task.id == task_id)
@@ -140,6 +142,19 @@ def wait_for_rest(mine: Claim) -> None:
     update_rows(
         _still_mine(mine).values(lease_until=0.0, needs=mine.size, attempts=Task.attempts - 1)
     )
+
+
+def postpone(mine: Claim, seconds: float) -> None:
+    """Give the task back for an attempt so much later; this one does not count. Commits.
+
+    Does nothing where the claim is lost.
+    """
+    update_rows(
+        _still_mine(mine).values(
+            lease_until=0.0, not_before=epoch_now() + seconds, attempts=Task.attempts - 1
+        )
+    )
+    db.session.commit()
 
 
 def give_up(mine: Claim, log: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app.database import db, epoch_now
 from app.media.plan import Plan
-from app.storage import Entry, storage
+from app.storage import Entry, StorageAway, storage
 from app.videos.models import (
     Cell,
     Grid,
@@ -225,7 +225,9 @@ def _images(film: str, *, listed_too: bool) -> dict[str, Promise]:
 def _previews(film: str) -> dict[str, Promise]:
     """The storyboard, the sheets that it names, and the moving preview."""
     try:
-        sheets = _SHEET.findall(storage().path(film, image_file(STORYBOARD)).read_text())
+        sheets = _SHEET.findall(storage().read(film, image_file(STORYBOARD)).decode())
+    except StorageAway:
+        raise
     except (OSError, ValueError):
         sheets = []
     return {image_file(name): Promise(Part.PREVIEW) for name in (STORYBOARD, PREVIEW, *sheets)}

@@ -15,7 +15,8 @@ from rq import get_current_job
 from app.database import db
 from app.media.errors import MediaError, Stopped, disk_full
 from app.observability import request_id
-from app.storage import FilmGone, storage
+from app.reporting import send_reports
+from app.storage import FilmGone, StorageAway, storage
 from app.tasks import claims
 from app.tasks.claims import Claim, LostClaim
 from app.tasks.dispatch import dispatch
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 EXTRAS = {TaskKind.POSTER, TaskKind.TEXT, TaskKind.STORYBOARD}
 """A film without pictures or captions still plays: their failure is not the film's."""
+
+AWAY_SECONDS = 10.0
+"""After so long an attempt asks again for a storage that did not answer."""
 
 HEARTBEAT_SECONDS = 1.0
 """How often a job looks whether its task is still its own: bounds the time to stop ffmpeg."""
@@ -78,9 +82,11 @@ def run_task(task_id: int) -> None:
     """Claim the task, do it, publish it; then let the dispatcher choose what comes next."""
     worker = os.getppid()
     die_with_parent(worker)
-    _adopt_request_id()
+    announced_by = _announcing_request()
+    request_id.set(announced_by)
     mine = claims.claim(task_id, worker_name(worker))
     if mine is not None:
+        request_id.set(mine.request_id or announced_by)
         _attempt(mine)
     try:
         dispatch()
@@ -106,12 +112,17 @@ def _attempt(mine: Claim) -> None:
     except (Stopped, LostClaim, FilmGone):
         db.session.rollback()
         log.info("task stopped", extra={"facts": _facts(mine)})
+    except StorageAway as error:
+        db.session.rollback()
+        log.warning("the storage is away: %s", error.strerror, extra={"facts": _facts(mine)})
+        claims.postpone(mine, AWAY_SECONDS)
     except MediaError as error:
         db.session.rollback()
         _failed(mine, error)
     except Exception as error:
         db.session.rollback()
         log.error("task failed", exc_info=error, extra={"facts": _facts(mine)})
+        send_reports()  # this process ends with the job
         _failed(mine, _as_media_error(mine, error))
     finally:
         beat.end()
@@ -188,7 +199,7 @@ def _facts(mine: Claim) -> dict[str, object]:
     }
 
 
-def _adopt_request_id() -> None:
+def _announcing_request() -> str:
+    """The request whose job announced this one: perhaps another film's."""
     job = get_current_job()
-    if job is not None:
-        request_id.set(job.meta.get("request_id", "-"))
+    return str(job.meta.get("request_id", "-")) if job is not None else "-"

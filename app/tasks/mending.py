@@ -17,9 +17,9 @@ from app.storage import storage
 from app.tasks.audit import LEFTOVER_SECONDS, Action, Finding, is_unowned, still_true
 from app.tasks.dispatch import dispatch
 from app.tasks.inventory import Inventory, Part, Promise, take
-from app.videos import resumable
 from app.videos.locking import lock_tasks
 from app.videos.models import Cell, Rendition, Status, Subtitle, Task, TaskKind, TaskState, Video
+from app.videos.uploads import resumable
 from app.videos.work import add_task
 
 log = logging.getLogger(__name__)

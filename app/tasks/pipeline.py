@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def plan_film(mine: Claim, stop: Stop) -> None:
     db.session.rollback()
     role = GridRole.NEXT if is_for_next(mine) else GridRole.CURRENT
     coming_in = mine.received is not None
-    facts = probe_apart(_source(mine), stop=stop, whole=mine.size if coming_in else None)
+    with _source(mine) as source:
+        facts = probe_apart(source, stop=stop, whole=mine.size if coming_in else None)
     plan = make_plan(facts, _options(copy=bool(may_copy)))
     if coming_in:
         plan = replace(plan, needs=needs_of(facts, plan))
@@ -84,11 +86,12 @@ def fill_cells_of_chunk(mine: Claim, stop: Stop) -> None:
     chunk = empty[0][1]
     rows = [name for name, _chunk in empty]
     place = storage().scratch(mine.film, mine.attempt)
-    source, ffmpeg = _source(mine), _ffmpeg()
-    if isinstance(plan.row(rows[0]), AudioRow):  # somebody waits for sound far ahead of its row
-        results = [fill_excerpt(source, plan, rows[0], chunk, place, ffmpeg=ffmpeg, stop=stop)]
-    else:
-        results = fill_chunk(source, plan, chunk, rows, place, ffmpeg=ffmpeg, stop=stop)
+    with _source(mine) as source:
+        if isinstance(plan.row(rows[0]), AudioRow):  # who waits for sound far ahead of its row
+            made = fill_excerpt(source, plan, rows[0], chunk, place, ffmpeg=_ffmpeg(), stop=stop)
+            results = [made]
+        else:
+            results = fill_chunk(source, plan, chunk, rows, place, ffmpeg=_ffmpeg(), stop=stop)
     publish(mine, grid_id, results, last=True)
     return None
 
@@ -101,8 +104,10 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     row = empty[0][0]
     filled = _filled_chunks(mine)
     place = storage().scratch(mine.film, mine.attempt)
-    results = fill_row(_source(mine), plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled)
-    with contextlib.closing(results):
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(_source(mine))
+        results = fill_row(source, plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled)
+        stack.enter_context(contextlib.closing(results))
         for result in results:
             if mine.received is not None and plan.needs[row][result.chunk] > mine.received:
                 claims.wait_for_rest(mine)  # the file had not come any further
@@ -119,12 +124,14 @@ def make_images(mine: Claim, stop: Stop) -> None:
     plan, _grid_id = _plan(mine)
     chosen = db.session.scalar(db.select(Video.poster_time).where(Video.id == mine.video_id))
     db.session.rollback()
-    own = storage().path(mine.film, POSTER_UPLOAD)
     place = storage().scratch(mine.film, mine.attempt)
-    if own.exists():
-        made = use_image(own, place, ffmpeg=_ffmpeg(), stop=stop)
+    try:
+        (own,) = storage().bring(mine.film, [POSTER_UPLOAD], place)
+    except FileNotFoundError:
+        with _source(mine) as source:
+            made = make_poster(source, plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen)
     else:
-        made = make_poster(_source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen)
+        made = use_image(own, place, ffmpeg=_ffmpeg(), stop=stop)
     claims.hold(mine)
     storage().publish(mine.film, [(path, image_file(path.name)) for path in made.files])
     for name in MODERN - {path.name for path in made.files}:  # of a larger picture before
@@ -148,7 +155,9 @@ def read_captions(mine: Claim, stop: Stop) -> None:
     plan, _grid_id = _plan(mine)
     place = storage().scratch(mine.film, mine.attempt)
     files, rows = [], []
-    for row, cues in read_texts(_source(mine), plan, place, ffmpeg=_ffmpeg(), stop=stop):
+    with _source(mine) as source:
+        found = list(read_texts(source, plan, place, ffmpeg=_ffmpeg(), stop=stop))
+    for row, cues in found:
         name = new_text()
         path = place / f"{name}.vtt"
         write_synced(path, to_webvtt(cues).encode())
@@ -182,8 +191,10 @@ def make_previews(mine: Claim, stop: Stop) -> None:
     plan, grid_id = _plan(mine)
     row = min(plan.video, key=lambda row: row.width * row.height)
     names = [INIT, *(f"{number}.m4s" for number in range(plan.segment_count(row.name)))]
-    files = [storage().path(mine.film, grid_file(grid_id, row.name, name)) for name in names]
     place = storage().scratch(mine.film, mine.attempt)
+    files = storage().bring(
+        mine.film, [grid_file(grid_id, row.name, name) for name in names], place
+    )
     made = make_storyboard(plan, row, files, place, ffmpeg=_ffmpeg(), stop=stop)
     claims.hold(mine)
     storage().publish(mine.film, [(path, image_file(path.name)) for path in made])
@@ -202,8 +213,9 @@ HANDLERS: dict[TaskKind, Callable[[Claim, Stop], None]] = {
 }
 
 
-def _source(mine: Claim) -> Path:
-    return storage().path(mine.film, ORIGINAL)
+def _source(mine: Claim) -> AbstractContextManager[Path]:
+    """The film's file on this machine; what is made of it is published once it is let go."""
+    return storage().reading(mine.film, ORIGINAL)
 
 
 def _ffmpeg() -> str:

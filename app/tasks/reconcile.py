@@ -11,15 +11,16 @@ from flask import current_app
 
 from app.database import db
 from app.errors import Conflict
+from app.extensions import redis_client
 from app.storage import storage
 from app.tasks import claims
-from app.tasks.audit import LEFTOVER_SECONDS, ORPHAN_SECONDS, unowned_films
+from app.tasks.audit import LEFTOVER_SECONDS, ORPHAN_SECONDS, unowned, unowned_films
 from app.tasks.dispatch import dispatch
 from app.tasks.hashing import announce_originals
 from app.tasks.mail import announce_due
 from app.tasks.takeover import sweep_retired
-from app.videos import resumable, writer
 from app.videos.models import Status, Task, TaskState, Video
+from app.videos.uploads import resumable, writer
 from app.videos.work import retry
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,12 @@ def _go_on_where_there_is_room() -> None:
 
 
 def _sweep_files() -> None:
-    """Remove uploads that never ended and folders of films that no row owns."""
+    """Remove uploads that never ended, and folders and copies of films that no row owns."""
+    for film in unowned(storage().copies()):
+        storage().drop_copies(film)
+    pause = storage().look_seconds
+    if pause and not redis_client().set("videoflix:sweep", 1, nx=True, ex=pause):
+        return
     storage().sweep_incoming(LEFTOVER_SECONDS, resumable.names())
     for film in unowned_films(ORPHAN_SECONDS):
         log.warning("removing files that no film owns: %s", film)

@@ -18,10 +18,10 @@ from flask import Flask, current_app
 
 from app.database import db, forget_connections
 from app.errors import DomainError
-from app.videos import importing
-from app.videos.folders import Found, look
-from app.videos.importing import Line, Order, Outcome, Way
-from app.videos.turns import import_turn
+from app.videos.imports import importing
+from app.videos.imports.folders import Found, look
+from app.videos.imports.importing import Line, Order, Outcome, Way
+from app.videos.imports.turns import import_turn
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,19 @@ from flask import Flask, current_app
 
 from app.media.binary import ffmpeg_binary
 from app.observability import add_readiness_check
+from app.storage import ask_where
 from app.tasks.cli import worker_command
+from app.tasks.moving_cli import move_command
 from app.tasks.storage_cli import storage_commands
+from app.videos.places import place_of
 
 
 def init_app(app: Flask) -> None:
-    """Register the commands, and let `/readyz` ask for ffmpeg."""
+    """Register the commands, let the storage ask where films are, and `/readyz` for ffmpeg."""
     app.cli.add_command(worker_command)
+    storage_commands.add_command(move_command)
     app.cli.add_command(storage_commands)
+    ask_where(app, place_of)
     add_readiness_check(app, "ffmpeg", _check_ffmpeg)
 
 

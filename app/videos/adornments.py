@@ -49,7 +49,7 @@ def keep_captions(
     video: Video, cues: Sequence[Cue], language: str, label: str, *, is_forced: bool = False
 ) -> Subtitle:
     """Keep these captions; `language` may be empty. Raises Conflict `too_many_subtitles`."""
-    if len(queries.subtitles_of([video.id]).get(video.id, [])) >= MAX_SUBTITLES:
+    if len(queries.subtitles_of(video.id)) >= MAX_SUBTITLES:
         raise Conflict("This film has enough captions. Remove some.", code="too_many_subtitles")
     row = Subtitle(
         video_id=video.id,

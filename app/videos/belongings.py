@@ -8,9 +8,12 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.database import db
-from app.videos import queries, resumable, room, service
+from app.formatting import rfc3339
+from app.videos import queries, service
 from app.videos.models import Task, Video
 from app.videos.presentation import describe_all, describe_upload
+from app.videos.uploads import resumable, room
+from app.videos.viewing_models import Saved, Viewing
 
 BATCH = 200
 
@@ -22,7 +25,7 @@ class Films:
         """Every own film as the API describes it."""
         user = db.session.get_one(User, user_id)
         films: list[dict[str, Any]] = []
-        before: int | None = None
+        before: str | None = None
         while True:
             page = queries.owned(user, limit=BATCH, before=before)
             films += describe_all(page.videos, user)
@@ -64,3 +67,57 @@ class Uploads:
     def used_bytes(self, user_id: int) -> int:
         """The full length of unfinished uploads."""
         return room.promised_bytes(user_id)
+
+
+class Viewings:
+    """What an account remembers of films, its own and others', as `app.auth.belongings` asks."""
+
+    def export(self, user_id: int) -> list[dict[str, Any]]:
+        """Every film begun or seen: how far, and when."""
+        found = db.session.execute(
+            select(Viewing, Video.title)
+            .join(Video, Video.id == Viewing.video_id)
+            .where(Viewing.user_id == user_id)
+            .order_by(Viewing.seen_at.desc(), Viewing.video_id.desc())
+        )
+        return [
+            {
+                "video_id": viewing.video_id,
+                "title": title,
+                "position": viewing.position,
+                "seen_at": rfc3339(viewing.seen_at),
+                "watched_at": rfc3339(viewing.watched_at) if viewing.watched_at else None,
+            }
+            for viewing, title in found
+        ]
+
+    def remove(self, user_id: int) -> None:
+        """Nothing: the rows go with the account's."""
+
+    def used_bytes(self, user_id: int) -> int:
+        """Nothing."""
+        return 0
+
+
+class MyList:
+    """The films that an account keeps on its list, as `app.auth.belongings` asks for them."""
+
+    def export(self, user_id: int) -> list[dict[str, Any]]:
+        """Every film on the list, and since when."""
+        found = db.session.execute(
+            select(Saved, Video.title)
+            .join(Video, Video.id == Saved.video_id)
+            .where(Saved.user_id == user_id)
+            .order_by(Saved.saved_at.desc(), Saved.video_id.desc())
+        )
+        return [
+            {"video_id": saved.video_id, "title": title, "saved_at": rfc3339(saved.saved_at)}
+            for saved, title in found
+        ]
+
+    def remove(self, user_id: int) -> None:
+        """Nothing: the rows go with the account's."""
+
+    def used_bytes(self, user_id: int) -> int:
+        """Nothing."""
+        return 0

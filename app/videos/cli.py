@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from app.database import db
 from app.errors import Conflict
 from app.videos import attempts, queries, service, work
-from app.videos.import_cli import import_command
+from app.videos.imports.cli import import_command
 from app.videos.models import Video
 from app.videos.presentation import describe
 
@@ -91,6 +91,22 @@ def convert_command(video_ids: tuple[int, ...], every: bool, as_json: bool) -> N
 def cancel_command(video_id: int, as_json: bool) -> None:
     """Stop converting a film and free what was made of it; its file stays for a retry."""
     _work(work.cancel, video_id, "{} is no longer converted.", as_json)
+
+
+@videos.command("publish")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def publish_command(video_id: int, as_json: bool) -> None:
+    """Put a film into the catalogue, for everyone to watch."""
+    _work(service.publish, video_id, "{} is in the catalogue.", as_json)
+
+
+@videos.command("unpublish")
+@click.argument("video_id", type=int, metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def unpublish_command(video_id: int, as_json: bool) -> None:
+    """Take a film out of the catalogue; its owner keeps it."""
+    _work(service.withdraw, video_id, "{} is out of the catalogue.", as_json)
 
 
 @videos.command("delete")

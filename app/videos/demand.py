@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from app.database import after_commit, db, epoch_now, update_rows, writing
 from app.errors import NotFound
+from app.observability import request_id
 from app.tasks.queue import RUN_TASK, SOON, VIDEOS, enqueue
 from app.videos.models import Cell, Rendition, Task, TaskKind, TaskState
 
@@ -39,7 +40,14 @@ def want(grid_id: int, row: str, chunk: int, *, needs: int = 0, excerpt: bool = 
     ahead = kind == TaskKind.ROW and excerpt and not _comes_soon(task_id, rendition_id, chunk)
     if state != TaskState.WAITING or (wanted_at is not None and not ahead):
         return  # it was filled a moment ago, or has been asked for already
-    own = Task(video_id=video_id, grid_id=grid_id, kind=TaskKind.CHUNK, position=chunk, needs=needs)
+    own = Task(
+        video_id=video_id,
+        grid_id=grid_id,
+        kind=TaskKind.CHUNK,
+        position=chunk,
+        needs=needs,
+        request_id=request_id.get(),
+    )
     with writing():
         if kind == TaskKind.CHUNK:
             task_id = _take_out(cell_id, task_id, own)

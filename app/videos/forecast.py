@@ -83,13 +83,7 @@ def _waiting(ids: Sequence[int]) -> Select[Any]:
         .having(func.count() >= ENOUGH)
         .subquery()
     )
-    recent = (
-        select(Task.work, Task.seconds)
-        .where(_measured())
-        .order_by(Task.tier.desc(), Task.video_id.desc(), Task.position.desc())  # as the index
-        .limit(RECENT)
-        .subquery()
-    )
+    recent = recent_chunks().subquery()
     site = select(func.sum(recent.c.work) / func.sum(recent.c.seconds)).scalar_subquery()
     return (
         select(
@@ -102,6 +96,19 @@ def _waiting(ids: Sequence[int]) -> Select[Any]:
         .join(Video, Video.id == left.c.video_id)
         .outerjoin(own, own.c.video_id == left.c.video_id)
         .order_by(left.c.video_id)
+    )
+
+
+def recent_chunks() -> Select[int, float, float | None]:
+    """The work (millions of pixels) and the seconds of chunks that ended well, of the newest films.
+
+    They tell the site's speed.
+    """
+    return (
+        select(Task.id, Task.work, Task.seconds)
+        .where(_measured())
+        .order_by(Task.tier.desc(), Task.video_id.desc(), Task.position.desc())  # as the index
+        .limit(RECENT)
     )
 
 

@@ -1,7 +1,8 @@
 """Stream grants: the part of a stream's path that opens one film for one viewer for some hours.
 
-A grant is signed, not stored. It says who may read what until when; whether that is still true
-(the film deleted, withdrawn, the viewer disabled) is asked of the table each time.
+A grant is signed, not stored. It says who may read what until when: a member, or whoever has the
+film's share link. Whether that is still true (the film deleted, withdrawn, the viewer disabled) is
+asked of the table each time.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ browser's cache, for an hour."""
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A film, its viewer, and the end as epoch seconds."""
+    """A film, its viewer (a member's id, or the share key), and the end as epoch seconds."""
 
     video_id: int
-    user_id: int
+    viewer: int | str
     expires: int
 
 
-def issue(video_id: int, user_id: int) -> tuple[str, Grant]:
+def issue(video_id: int, viewer: int | str) -> tuple[str, Grant]:
     """Make a grant that lasts GRANT_HOURS, and up to an hour more."""
     wanted = time.time() + current_app.config["GRANT_HOURS"] * 3600
     expires = int(-(-wanted // STEP_SECONDS) * STEP_SECONDS)
-    grant = Grant(video_id, user_id, expires)
-    text = _serializer().dumps([video_id, user_id, expires // STEP_SECONDS])
+    grant = Grant(video_id, viewer, expires)
+    text = _serializer().dumps([video_id, viewer, expires // STEP_SECONDS])
     assert isinstance(text, str)  # noqa: S101 - URLSafeSerializer makes text; its type says Any
     return text, grant
 
@@ -46,8 +47,8 @@ def read(text: str) -> Grant:
     try:
         if not is_as_written(text):
             raise NotFound
-        video_id, user_id, steps = _serializer().loads(text)
-        grant = Grant(int(video_id), int(user_id), int(steps) * STEP_SECONDS)
+        video_id, viewer, steps = _serializer().loads(text)
+        grant = Grant(int(video_id), viewer, int(steps) * STEP_SECONDS)
     except (BadData, ValueError, TypeError):
         raise NotFound from None
     if grant.expires < time.time():

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.auth.models import User
 from app.database import Base, UtcDateTime, now
+from app.storage import home
 
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 """A grant or a job that names a deleted row must not meet a newer one; PostgreSQL never reuses."""
@@ -24,6 +25,7 @@ DESCRIPTION_LENGTH = 5000
 CATEGORY_LENGTH = 60
 LABEL_LENGTH = 60
 FILENAME_LENGTH = 255
+SHARE_KEY_LENGTH = 22
 
 
 class Status(StrEnum):
@@ -65,14 +67,29 @@ class GridRole(StrEnum):
 LIVE = text(f"role <> '{GridRole.RETIRED}'")
 
 
+class Series(Base):
+    """The title that episodes of one owner share. Who may watch an episode may know of it."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("owner_id", "title"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+
+
 class Video(Base):
     """A film: what a person said of it, and what has become of it.
+
+    In a row of the catalogue those with a `place` come first, 1 before 2. An episode has a series,
+    a season and a number. Whoever has the `share_key` may watch it without an account.
 
     `may_copy` falls when copying a row of it proved impossible: it is then planned anew. The poster
     is an image of the owner's own, else the picture at `poster_time` (seconds), else a good one;
     `images_version` grows with each new one, so that no cache shows the old. While its file still
     comes in, `received` says how many of its `size` bytes are there; it is None afterwards.
-    `source` identifies the file that an import took, so that it is never taken twice.
+    `source` identifies the file that an import took, so that it is never taken twice. `storage` is
+    the place of its files: `app.storage`.
     """
 
     __tablename__ = "videos"
@@ -81,6 +98,9 @@ class Video(Base):
         Index("ix_videos_global_id", "is_global", "playable", "id"),
         Index("ix_videos_owner_id_sha256", "owner_id", "sha256"),
         Index("ix_videos_owner_id_source", "owner_id", "source", unique=True),
+        Index("ix_videos_category", "category", "id"),
+        Index("ix_videos_series_id", "series_id", "season", "episode"),
+        Index("ix_videos_share_key", "share_key", unique=True),
         NEVER_REUSE_IDS,
     )
 
@@ -91,11 +111,18 @@ class Video(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     category: Mapped[str] = mapped_column(String(CATEGORY_LENGTH), default="")
     is_global: Mapped[bool] = mapped_column(default=False)
+    place: Mapped[int | None]
+    year: Mapped[int | None]
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id", ondelete="SET NULL"))
+    season: Mapped[int | None]
+    episode: Mapped[int | None]
+    share_key: Mapped[str | None] = mapped_column(String(SHARE_KEY_LENGTH))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     size: Mapped[int] = mapped_column(BigInteger)
     received: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     source: Mapped[str | None] = mapped_column(String(64))
+    storage: Mapped[str] = mapped_column(String(8), default=home, server_default="local")
 
     status: Mapped[str] = mapped_column(String(16), default=Status.PROCESSING)
     playable: Mapped[bool] = mapped_column(default=False)
@@ -117,8 +144,12 @@ class Video(Base):
     placeholder: Mapped[str | None] = mapped_column(Text)
 
     owner: Mapped[User] = relationship(lazy="raise")
+    series: Mapped[Series | None] = relationship(lazy="raise")
     grids: Mapped[list[Grid]] = relationship(
         back_populates="video", lazy="raise", passive_deletes=True
+    )
+    subtitles: Mapped[list[Subtitle]] = relationship(
+        lazy="raise", viewonly=True, order_by="Subtitle.id"
     )
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from app.auth.models import User
 from app.database import db
@@ -30,7 +29,8 @@ from app.media.playlists import (
     media_playlist,
     text_playlist,
 )
-from app.storage import storage
+from app.metrics import WAITING, WAITS
+from app.storage import LocalFile, Remote, storage
 from app.videos import grants, policy, queries
 from app.videos.demand import want
 from app.videos.models import Cell, Grid, Rendition, Subtitle, Video
@@ -46,23 +46,32 @@ MAX_WAITERS = 8
 _waiters = threading.BoundedSemaphore(MAX_WAITERS)
 
 
-def open_film(grant_text: str) -> tuple[Video, User]:
-    """The film of a grant and its viewer. Raises NotFound, whatever is wrong."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A film that a grant opens; whoever may change it sees its pictures before it plays."""
+
+    video: Video
+    may_watch: bool
+
+
+def open_film(grant_text: str) -> Opened:
+    """The film of a grant. Raises NotFound, whatever is wrong."""
     grant = grants.read(grant_text)
+    if isinstance(grant.viewer, str):
+        return _open_shared(grant.video_id, grant.viewer)
     found = db.session.execute(
-        select(Video, User).join(User, User.id == grant.user_id).where(Video.id == grant.video_id)
+        select(Video, User).join(User, User.id == grant.viewer).where(Video.id == grant.video_id)
     ).one_or_none()
     if found is None or not policy.may_see(found[1], found[0]):
         raise NotFound
-    return found[0], found[1]
+    return Opened(found[0], policy.may_watch(found[1], found[0]))
 
 
-def grid_of(video_id: int) -> int:
-    """The id of the film's grid that is shown. Raises NotFound while there is none."""
-    found = db.session.scalar(select(Grid.id).where(*queries.current_grid(video_id)))
-    if found is None:
+def _open_shared(video_id: int, key: str) -> Opened:
+    video = queries.find(video_id)
+    if video is None or not policy.may_watch_shared(key, video, video.owner):
         raise NotFound
-    return found
+    return Opened(video, may_watch=True)
 
 
 def master(grant_text: str, grid_id: int, lines: int | None = None) -> str:
@@ -101,16 +110,16 @@ def key_frames(grant_text: str, grid_id: int, row: str) -> str:
     return key_frame_playlist(plan, found)
 
 
-def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
+def segment(grant_text: str, grid_id: int, row: str, name: str) -> LocalFile | Remote:
     """The file of a segment (`12.m4s`) or of the init segment, waited for if need be.
 
     Raises NotFound, and Unavailable when it takes longer than WAIT_SECONDS.
     """
     video, plan = _plan_of(grant_text, grid_id)
     chunk = _chunk(plan, row, name)
-    path = storage().path(video.film, grid_file(grid_id, row, name))
-    if path.exists():
-        return path
+    film, file = video.film, grid_file(grid_id, row, name)
+    if _is_there(grid_id, row, name, chunk) and (found := storage().deliver(film, file)):
+        return found
     target = plan.row(row)
     want(
         grid_id,
@@ -119,8 +128,11 @@ def segment(grant_text: str, grid_id: int, row: str, name: str) -> Path:
         needs=plan.needs[row][chunk] if plan.needs else 0,
         excerpt=isinstance(target, AudioRow) and target.can_excerpt,
     )
-    _await(path)
-    return path
+    _await(lambda: _is_there(grid_id, row, name, chunk))
+    found = storage().deliver(film, file)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def captions_playlist(grant_text: str, subtitle_id: int) -> str:
@@ -129,41 +141,42 @@ def captions_playlist(grant_text: str, subtitle_id: int) -> str:
     return text_playlist(video.duration or 1.0, CAPTIONS)
 
 
-def captions(grant_text: str, subtitle_id: int) -> Path:
+def captions(grant_text: str, subtitle_id: int) -> LocalFile | Remote:
     """A captions file. Raises NotFound."""
     video, name = _subtitle(grant_text, subtitle_id)
-    path = storage().path(video.film, text_file(name))
-    if not path.exists():
-        raise NotFound
-    return path
+    return _file_of(video, text_file(name))
 
 
 def chapters(grant_text: str) -> str:
     """The film's chapters as WebVTT. Raises NotFound where it has none."""
-    _, plan = _plan_of(grant_text, grid_of(grants.read(grant_text).video_id))
+    _, plan = _plan_of(grant_text, queries.grid_of(grants.read(grant_text).video_id))
     if not plan.chapters:
         raise NotFound
     return to_webvtt(Cue(part.start, part.end, plain(part.title)) for part in plan.chapters)
 
 
-def image(grant_text: str, name: str) -> Path:
+def image(grant_text: str, name: str) -> LocalFile | Remote:
     """A picture of the film. Raises NotFound."""
-    video, _ = open_film(grant_text)
+    video = open_film(grant_text).video
     if not is_image(name):
         raise NotFound
-    path = storage().path(video.film, image_file(name))
-    if not path.exists():
+    return _file_of(video, image_file(name))
+
+
+def _file_of(video: Video, name: str) -> LocalFile | Remote:
+    found = storage().deliver(video.film, name)
+    if found is None:
         raise NotFound
-    return path
+    return found
 
 
 def _subtitle(grant_text: str, subtitle_id: int) -> tuple[Video, str]:
     """The film of a grant and the name of one of its captions."""
-    video, user = open_film(grant_text)
+    opened = open_film(grant_text)
     found = db.session.get(Subtitle, subtitle_id)
-    if found is None or found.video_id != video.id or not policy.may_watch(user, video):
+    if found is None or found.video_id != opened.video.id or not opened.may_watch:
         raise NotFound
-    return video, found.name
+    return opened.video, found.name
 
 
 def _texts(video_id: int) -> list[TextTrack]:
@@ -175,13 +188,14 @@ def _texts(video_id: int) -> list[TextTrack]:
             label=found.label,
             forced=found.is_forced,
         )
-        for found in queries.subtitles_of([video_id]).get(video_id, [])
+        for found in queries.subtitles_of(video_id)
     ]
 
 
 def _plan_of(grant_text: str, grid_id: int) -> tuple[Video, Plan]:
-    video, user = open_film(grant_text)
-    if not policy.may_watch(user, video):
+    opened = open_film(grant_text)
+    video = opened.video
+    if not opened.may_watch:
         raise NotFound
     owner = db.session.scalar(select(Grid.video_id).where(Grid.id == grid_id))
     if owner != video.id:
@@ -239,17 +253,35 @@ def _chunk(plan: Plan, row: str, name: str) -> int:
     return bisect_right([first for first, _ in chunks], index) - 1
 
 
-def _await(path: Path) -> None:
-    """Wait for the file, with the session released. Raises Unavailable, NotFound."""
+def _is_there(grid_id: int, row: str, name: str, chunk: int) -> bool:
+    """Whether the rows say so: to ask them costs less than to ask a storage far away."""
+    found = db.session.execute(
+        select(Rendition.init_bytes, Cell.filled_at)
+        .join(Cell, and_(Cell.rendition_id == Rendition.id, Cell.chunk == chunk))
+        .where(Rendition.grid_id == grid_id, Rendition.name == row)
+    ).one_or_none()
+    if found is None:
+        return False
+    return (found.init_bytes if name == INIT else found.filled_at) is not None
+
+
+def _await(is_there: Callable[[], bool]) -> None:
+    """Wait for it, without a transaction between two looks. Raises Unavailable."""
     db.session.rollback()
     if not _waiters.acquire(blocking=False):
+        WAITS.labels("busy").inc()
         raise Unavailable("Many are waiting for this film. Please try again.", 2, "busy")
     try:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
-            if path.exists():
-                return
-            time.sleep(POLL_SECONDS)
+        with WAITING.track_inprogress():
+            deadline = time.monotonic() + WAIT_SECONDS
+            while time.monotonic() < deadline:
+                found = is_there()
+                db.session.rollback()
+                if found:
+                    WAITS.labels("made").inc()
+                    return
+                time.sleep(POLL_SECONDS)
     finally:
         _waiters.release()
+    WAITS.labels("pending").inc()
     raise Unavailable("This part of the film is being converted. Please try again.", 2, "pending")

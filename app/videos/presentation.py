@@ -1,9 +1,12 @@
-"""A film as people and programs see it: one dictionary, for the API and for the pages alike."""
+"""A film as a person and their programs see it: one dictionary, for the API and the pages alike.
+
+It is made of the film's facts, of addresses that carry the person's own grant, and of what the
+person remembers of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,18 +14,19 @@ from flask import current_app, url_for
 
 from app.auth.models import User
 from app.formatting import rfc3339
-from app.videos import grants, queries
-from app.videos.forecast import UNKNOWN, Forecast, forecasts_of
-from app.videos.models import GridRole, Rendition, Status, Subtitle, Upload, Video
-from app.videos.names import CAPTIONS, CARD, CHAPTERS, POSTER, PREVIEW, STORYBOARD, image_file
-from app.videos.pictures import pictures_of
-from app.videos.queries import Row
+from app.videos import facts, grants, queries, series, viewings
+from app.videos.facts import Facts, facts_of
+from app.videos.models import Subtitle, Upload, Video
+from app.videos.names import CHAPTERS
+from app.videos.series import Listed
 
 NO_CATEGORY = "Other"
 """What existing front ends show films under that have no category: they want a text."""
 
 Described = dict[str, Any]
 """A film as `schemas.VideoOut`."""
+
+_ADDRESSES = ("thumbnail_url", "poster_url", "preview_url", "storyboard_url")
 
 
 def describe(video: Video, viewer: User, base: str | None = None) -> Described:
@@ -31,41 +35,50 @@ def describe(video: Video, viewer: User, base: str | None = None) -> Described:
 
 
 def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None) -> list[Described]:
-    """Films as this person sees them: picture addresses carry the person's own grant.
+    """Films as this person sees them.
 
     Addresses begin with `base`: PUBLIC_URL, or "" for our own pages, which may be open under
     another name of this machine.
     """
-    ids = [video.id for video in videos]
-    both = (GridRole.CURRENT, GridRole.NEXT)
-    rows, texts = queries.rows_of(ids, both), queries.subtitles_of(ids)
-    forecasts = forecasts_of(videos)
+    shown = for_viewer(facts_of(videos), viewer, base)
     doubles = queries.duplicates(videos, viewer.id)
-    begin = current_app.config["PUBLIC_URL"] if base is None else base
-    return [
-        _describe(
-            video,
-            rows.get(video.id, []),
-            texts.get(video.id, []),
-            forecasts.get(video.id, UNKNOWN),
-            viewer,
-            begin,
+    for video, film in zip(videos, shown, strict=True):
+        film["duplicate_of"] = doubles.get(video.id)
+        if video.owner_id == viewer.id:
+            film["share_url"] = share_url(video)
+    return shown
+
+
+def for_viewer(films: Sequence[Facts], viewer: User, base: str | None = None) -> list[Described]:
+    """The same films for this person: picture addresses carry the person's own grant."""
+    mine = viewings.remembered(viewer.id, [film["id"] for film in films])
+    described = []
+    for film in films:
+        left = mine.get(film["id"], viewings.NOTHING)
+        described.append(
+            _closed(film, stream_of(film["id"], viewer.id, base))
+            | {
+                "position": left.position,
+                "watched": left.is_watched,
+                "in_my_list": left.is_saved,
+                "duplicate_of": None,
+                "share_url": None,
+            }
         )
-        | {"duplicate_of": doubles.get(video.id)}
-        for video in videos
-    ]
+    return described
 
 
 def describe_for_front_ends(videos: Sequence[Video], viewer: User) -> list[dict[str, Any]]:
     """Films as existing Videoflix front ends know them, as `schemas.LegacyVideoOut`."""
-    base = current_app.config["PUBLIC_URL"]
     return [
         {
             "id": video.id,
             "created_at": rfc3339(video.created_at),
             "title": video.title,
             "description": video.description,
-            "thumbnail_url": _pictures(video, stream_of(video, viewer, base))[0],
+            "thumbnail_url": _closed(facts.pictures(video), stream_of(video.id, viewer.id))[
+                "thumbnail_url"
+            ],
             "category": video.category or NO_CATEGORY,
         }
         for video in videos
@@ -80,7 +93,7 @@ def describe_grid(video: Video) -> dict[str, Any]:
     return {
         "status": video.status,
         "playable": video.playable,
-        "progress": _progress(video, rows),
+        "progress": facts.progress(video, rows),
         "rows": [
             {
                 "name": row.rendition.name,
@@ -93,39 +106,73 @@ def describe_grid(video: Video) -> dict[str, Any]:
     }
 
 
-def describe_playback(video: Video, viewer: User, base: str | None = None) -> dict[str, Any]:
-    """How this person plays the film, as `schemas.PlaybackOut`; `base` as in `describe_all`."""
-    begin = current_app.config["PUBLIC_URL"] if base is None else base
+def describe_playback(video: Video, viewer: User | None, base: str | None = None) -> dict[str, Any]:
+    """How this person plays the film, as `schemas.PlaybackOut`; `base` as in `describe_all`.
+
+    Without a person it is for whoever has the film's share link. Raises NotFound.
+    """
+    text, grant = grants.issue(video.id, viewer.id if viewer else video.share_key or "")
+    stream = _stream(text, base)
+    grid_id = queries.grid_of(video.id)
     rows = queries.rows_of([video.id]).get(video.id, [])
-    text, grant = grants.issue(video.id, viewer.id)
-    stream = f"{begin}/stream/{text}"
-    grid_id = rows[0].rendition.grid_id
     plan = queries.plan_of(video.id)
+    mine = viewings.remembered(viewer.id, [video.id]) if viewer else {}
+    following = series.next_episode(video, viewer) if viewer else None
     return {
+        "title": video.title,
         "hls_url": f"{stream}/{grid_id}/master.m3u8",
-        "poster_url": _pictures(video, stream)[1],
-        "storyboard_url": _storyboard(video, stream),
+        **_closed(
+            {
+                "poster_url": facts.pictures(video)["poster_url"],
+                "storyboard_url": facts.storyboard(video),
+                "subtitles": [facts.subtitle(found) for found in video.subtitles],
+            },
+            stream,
+        ),
         "duration": video.duration,
-        "position": 0.0,
-        "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
-        "subtitles": [
-            describe_subtitle(found, stream)
-            for found in queries.subtitles_of([video.id]).get(video.id, [])
-        ],
+        "position": mine.get(video.id, viewings.NOTHING).position,
+        "audio": facts.audio(rows),
         "chapters_url": f"{stream}/text/{CHAPTERS}" if plan and plan.chapters else None,
         "expires_at": rfc3339(datetime.fromtimestamp(grant.expires, UTC)),
+        "next": describe_next(following, viewer, base) if following and viewer else None,
     }
 
 
-def describe_subtitle(found: Subtitle, stream: str) -> dict[str, Any]:
-    """Captions as `schemas.SubtitleRow`; `stream` is the address of the film's grant."""
+def describe_next(video: Video, viewer: User, base: str | None = None) -> dict[str, Any]:
+    """The episode that follows, as `schemas.NextOut`."""
+    pictures = _closed(facts.pictures(video), stream_of(video.id, viewer.id, base))
     return {
-        "id": found.id,
-        "language": found.language,
-        "label": found.label,
-        "default": found.is_default,
-        "url": f"{stream}/text/{found.id}/{CAPTIONS}",
+        "id": video.id,
+        "title": video.title,
+        "season": video.season,
+        "episode": video.episode,
+        "duration": video.duration,
+        "thumbnail_url": pictures["thumbnail_url"],
     }
+
+
+def describe_series(found: Sequence[Listed], viewer: User) -> list[dict[str, Any]]:
+    """Series as `catalogue_schemas.SeriesOut`, each with the picture of an episode."""
+    described = []
+    for one in found:
+        shown = one.shown
+        closed = _closed(facts.pictures(shown), stream_of(shown.id, viewer.id))
+        described.append(
+            {
+                "id": one.id,
+                "title": one.title,
+                "seasons": one.seasons,
+                "episodes": one.episodes,
+                "thumbnail_url": closed["thumbnail_url"],
+            }
+        )
+    return described
+
+
+def describe_subtitle(found: Subtitle, viewer: User) -> dict[str, Any]:
+    """Captions as `schemas.SubtitleRow`."""
+    row = facts.subtitle(found)
+    return row | {"url": f"{stream_of(found.video_id, viewer.id)}/{row['url']}"}
 
 
 def describe_upload(upload: Upload, offset: int) -> dict[str, Any]:
@@ -152,126 +199,28 @@ def absolute(path: str) -> str:
     return f"{current_app.config['PUBLIC_URL']}{path}"
 
 
-def _describe(
-    video: Video,
-    every: Sequence[Row],
-    texts: Sequence[Subtitle],
-    forecast: Forecast,
-    viewer: User,
-    base: str,
-) -> Described:
-    stream = stream_of(video, viewer, base)
-    thumbnail, poster = _pictures(video, stream)
-    rows = [row for row in every if row.role == GridRole.CURRENT]
-    coming = [row for row in every if row.role == GridRole.NEXT]
-    progress, board = _progress(video, rows), _storyboard(video, stream)
-    return {
-        "id": video.id,
-        "title": video.title,
-        "description": video.description,
-        "category": video.category,
-        "is_global": video.is_global,
-        "owner": {"id": video.owner_id, "username": video.owner.username},
-        "status": video.status,
-        "playable": video.playable,
-        "progress": progress,
-        "eta": forecast.eta,
-        "queue": forecast.queue and asdict(forecast.queue),
-        "uploaded": None if video.received is None else round(video.received / video.size, 4),
-        "converting_again": _filled(coming) if coming else None,
-        "error": _error(video),
-        "created_at": rfc3339(video.created_at),
-        "duration": video.duration,
-        "width": video.width,
-        "height": video.height,
-        "size": video.size,
-        "thumbnail_url": thumbnail,
-        "poster_url": poster,
-        "images": _images(video, stream),
-        "placeholder": video.placeholder if video.has_images else None,
-        "preview_url": board and board.replace(STORYBOARD, PREVIEW),
-        "storyboard_url": board,
-        "renditions": [
-            {
-                "height": row.rendition.height,
-                "codec": row.rendition.codecs,
-                "bitrate": row.rendition.average_bitrate,
-                "bytes": row.rendition.bytes,
-                "progress": round(row.progress, 4),
-            }
-            for row in rows
-            if row.rendition.kind == "video"
-        ],
-        "audio": [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"],
-        "subtitles": [describe_subtitle(found, stream) for found in texts],
-    }
+def share_url(video: Video) -> str | None:
+    """The link that plays the film without an account, if its owner made one."""
+    return absolute(f"/s/{video.share_key}") if video.share_key else None
 
 
-def stream_of(video: Video, viewer: User, base: str | None = None) -> str:
-    """The address of the person's own grant for a film; `base` as in `describe_all`."""
+def stream_of(video_id: int, viewer: int | str, base: str | None = None) -> str:
+    """The address of this viewer's own grant for a film; `base` as in `describe_all`."""
+    return _stream(grants.issue(video_id, viewer)[0], base)
+
+
+def _stream(grant: str, base: str | None) -> str:
     begin = current_app.config["PUBLIC_URL"] if base is None else base
-    return f"{begin}/stream/{grants.issue(video.id, viewer.id)[0]}"
+    return f"{begin}/stream/{grant}"
 
 
-def _pictures(video: Video, stream: str) -> tuple[str | None, str | None]:
-    """Addresses of the small and the large picture below the address of a grant."""
-    if not video.has_images:
-        return None, None
-    version = video.images_version
-    card, poster = (f"{stream}/{image_file(name)}?v={version}" for name in (CARD, POSTER))
-    return card, poster
-
-
-def _images(video: Video, stream: str) -> list[dict[str, Any]]:
-    """The same picture in all its sizes and formats, as `schemas.ImageOut`."""
-    if not video.has_images:
-        return []
-    version = video.images_version
-    return [
-        {
-            "width": picture.width,
-            "height": picture.height,
-            "format": picture.format,
-            "url": f"{stream}/{image_file(picture.name)}?v={version}",
-        }
-        for picture in pictures_of(video.film, version)
-    ]
-
-
-def _storyboard(video: Video, stream: str) -> str | None:
-    return f"{stream}/{image_file(STORYBOARD)}" if video.has_storyboard else None
-
-
-def _audio(rendition: Rendition) -> dict[str, Any]:
-    return {
-        "language": rendition.language,
-        "label": rendition.label,
-        "default": rendition.is_default,
-        "codec": rendition.codecs,
-        "loudness": rendition.loudness,
-        "loudness_range": rendition.loudness_range,
-        "true_peak": rendition.true_peak,
-    }
-
-
-def _progress(video: Video, rows: Sequence[Row]) -> float:
-    if video.status == Status.READY:
-        return 1.0
-    return _filled(rows)
-
-
-def _filled(rows: Sequence[Row]) -> float:
-    """The filled share of all cells, 0…1."""
-    cells = sum(row.rendition.chunks for row in rows)
-    return round(sum(row.filled for row in rows) / cells, 4) if cells else 0.0
-
-
-def _error(video: Video) -> dict[str, str] | None:
-    if video.error_code is None:
-        return None
-    return {
-        "code": video.error_code,
-        "stage": video.error_stage or "",
-        "message": video.error_message or "",
-        "hint": video.error_hint or "",
-    }
+def _closed(film: Facts, stream: str) -> Described:
+    """The same with its addresses below the address of a grant."""
+    closed = dict(film)
+    for name in _ADDRESSES:
+        if closed.get(name):
+            closed[name] = f"{stream}/{closed[name]}"
+    for name in ("images", "subtitles"):
+        if name in closed:
+            closed[name] = [row | {"url": f"{stream}/{row['url']}"} for row in closed[name]]
+    return closed

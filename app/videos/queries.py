@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, case, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.auth.models import User
 from app.database import db, epoch_now
 from app.errors import Conflict, Forbidden, NotFound
 from app.media.grid import Plan
-from app.videos import policy
+from app.videos import cursors, policy
 from app.videos.models import Cell, Grid, GridRole, Rendition, Status, Subtitle, Task, Video
+from app.videos.viewing_models import Saved, Viewing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +34,64 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list. `next_before` is where the next one begins, None at the end."""
+    """A page of a list. `next_before` is where the next one begins (`cursors`), None at the end."""
 
     videos: Sequence[Video]
-    next_before: int | None
+    next_before: str | None
 
 
-def catalogue(
-    user: User, *, limit: int, before: int | None = None, category: str | None = None
-) -> Page:
+def catalogue(*, limit: int, before: str | None = None, category: str | None = None) -> Page:
     """The global films that can be watched, newest first."""
-    wanted = _films().where(Video.is_global.is_(True), policy.watchable(user))
+    wanted = films().where(policy.in_catalogue())
     if category is not None:
         wanted = wanted.where(Video.category == category)
     return _page(wanted, limit, before)
 
 
-def owned(user: User, *, limit: int, before: int | None = None) -> Page:
+def owned(user: User, *, limit: int, before: str | None = None) -> Page:
     """The person's own films, whatever has become of them, newest first."""
-    return _page(_films().where(Video.owner_id == user.id), limit, before)
+    return _page(films().where(Video.owner_id == user.id), limit, before)
+
+
+def private(user: User, *, limit: int) -> Sequence[Video]:
+    """The person's own films that nobody else sees and that can be watched, newest first."""
+    wanted = films().where(Video.owner_id == user.id, Video.is_global.is_(False), Video.playable)
+    return db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit)).unique().all()
+
+
+def related(video: Video, user: User, *, limit: int) -> Sequence[Video]:
+    """Other films of its category that this person may watch, those they have not finished first.
+
+    The episodes of its own series are not among them: see `series.episodes`.
+    """
+    seen = and_(Viewing.video_id == Video.id, Viewing.user_id == user.id)
+    wanted = (
+        films()
+        .outerjoin(Viewing, seen)
+        .where(policy.watchable(user), Video.id != video.id)
+        .where(Video.category != "", Video.category == video.category)
+        .order_by(Viewing.watched_at.is_not(None), Video.id.desc())
+        .limit(limit)
+    )
+    if video.series_id is not None:
+        wanted = wanted.where(Video.series_id.is_distinct_from(video.series_id))
+    return db.session.scalars(wanted).unique().all()
+
+
+def continued(user: User, *, limit: int, before: str | None = None) -> Page:
+    """The films that the member has begun and not finished, the one they saw last first."""
+    begun = and_(
+        Viewing.video_id == Video.id, Viewing.user_id == user.id, Viewing.is_finished.is_(False)
+    )
+    wanted = films().join(Viewing, begun).where(policy.watchable(user))
+    return _latest(wanted, Viewing.seen_at, limit, before)
+
+
+def saved(user: User, *, limit: int, before: str | None = None) -> Page:
+    """The films on the member's list, the one they put there last first."""
+    kept = and_(Saved.video_id == Video.id, Saved.user_id == user.id)
+    wanted = films().join(Saved, kept).where(policy.visible(user))
+    return _latest(wanted, Saved.saved_at, limit, before)
 
 
 def watchable(user: User) -> Sequence[Video]:
@@ -60,20 +101,20 @@ def watchable(user: User) -> Sequence[Video]:
     ).all()
 
 
-def everything(*, limit: int, before: int | None = None) -> Page:
+def everything(*, limit: int, before: str | None = None) -> Page:
     """Every film, for operators."""
-    return _page(_films(), limit, before)
+    return _page(films(), limit, before)
 
 
 def processing(*, limit: int) -> Sequence[Video]:
     """Films that are being converted or wait for it, the oldest first, for administrators."""
-    wanted = _films().where(Video.status == Status.PROCESSING)
-    return db.session.scalars(wanted.order_by(Video.id).limit(limit)).all()
+    wanted = films().where(Video.status == Status.PROCESSING)
+    return db.session.scalars(wanted.order_by(Video.id).limit(limit)).unique().all()
 
 
-def failed(*, limit: int, before: int | None = None) -> Page:
+def failed(*, limit: int, before: str | None = None) -> Page:
     """Films that could not be converted, newest first, for administrators."""
-    return _page(_films().where(Video.status == Status.FAILED), limit, before)
+    return _page(films().where(Video.status == Status.FAILED), limit, before)
 
 
 def ready_ids() -> list[int]:
@@ -106,6 +147,22 @@ def changeable(video_id: int, user: User) -> Video:
     video = visible(video_id, user)
     if not policy.may_change(user, video):
         raise Forbidden("Only its owner or a curator may change this film.")
+    return video
+
+
+def publishable(video_id: int, user: User) -> Video:
+    """A film that this person may put into the catalogue, and take out. Raises as `changeable`."""
+    video = visible(video_id, user)
+    if not policy.may_publish(user, video):
+        raise Forbidden("Only curators publish films, and withdraw them.")
+    return video
+
+
+def shareable(video_id: int, user: User) -> Video:
+    """A film that this person may hand out a link to. Raises as `changeable`."""
+    video = visible(video_id, user)
+    if not policy.may_share(user, video):
+        raise Forbidden("Only its owner may hand out a link to this film.")
     return video
 
 
@@ -143,8 +200,8 @@ def duplicates(videos: Sequence[Video], owner_id: int) -> dict[int, int]:
 
 
 def find(video_id: int) -> Video | None:
-    """A film with its owner, or None."""
-    return db.session.scalars(_films().where(Video.id == video_id)).one_or_none()
+    """A film with all that is said of it, or None."""
+    return db.session.scalars(films().where(Video.id == video_id)).unique().one_or_none()
 
 
 def rows_of(
@@ -153,43 +210,44 @@ def rows_of(
     """The renditions of each film's grids in these roles, with filled cells, in one statement."""
     if not video_ids:
         return {}
+    # Counted row by row: grouped and joined, SQLite would read the cells of all films there are.
     filled = (
-        select(Cell.rendition_id, func.count(Cell.filled_at).label("filled"))
-        .join(Rendition, Rendition.id == Cell.rendition_id)
-        .join(Grid, Grid.id == Rendition.grid_id)
-        .where(Grid.video_id.in_(video_ids), Grid.role.in_(roles))
-        .group_by(Cell.rendition_id)
-        .subquery()
+        select(func.count(Cell.filled_at))
+        .where(Cell.rendition_id == Rendition.id)
+        .correlate(Rendition)
+        .scalar_subquery()
     )
     found = db.session.execute(
-        select(Grid.video_id, Rendition, filled.c.filled, Grid.role)
+        select(Grid.video_id, Rendition, filled, Grid.role)
         .join(Rendition, Rendition.grid_id == Grid.id)
-        .outerjoin(filled, filled.c.rendition_id == Rendition.id)
         .where(Grid.video_id.in_(video_ids), Grid.role.in_(roles))
         .order_by(Rendition.id)
     )
     rows: dict[int, list[Row]] = {video_id: [] for video_id in video_ids}
     for video_id, rendition, count, role in found:
-        rows[video_id].append(Row(rendition, count or 0, role))
+        rows[video_id].append(Row(rendition, count, role))
     return rows
 
 
-def subtitles_of(video_ids: Sequence[int]) -> dict[int, list[Subtitle]]:
-    """Each film's captions, the film's own first, in one statement."""
-    found: dict[int, list[Subtitle]] = {}
-    if video_ids:
-        rows = db.session.scalars(
-            select(Subtitle).where(Subtitle.video_id.in_(video_ids)).order_by(Subtitle.id)
-        )
-        for row in rows:
-            found.setdefault(row.video_id, []).append(row)
-    return found
+def subtitles_of(video_id: int) -> Sequence[Subtitle]:
+    """The film's captions, the film's own first."""
+    return db.session.scalars(
+        select(Subtitle).where(Subtitle.video_id == video_id).order_by(Subtitle.id)
+    ).all()
 
 
 def plan_of(video_id: int) -> Plan | None:
     """The film's plan, once there is one."""
     text = db.session.scalar(select(Grid.plan).where(*current_grid(video_id)))
     return None if text is None else Plan.from_json(text)
+
+
+def grid_of(video_id: int) -> int:
+    """The id of the film's grid that is shown. Raises NotFound while there is none."""
+    found = db.session.scalar(select(Grid.id).where(*current_grid(video_id)))
+    if found is None:
+        raise NotFound
+    return found
 
 
 def current_grid(video_id: int) -> tuple[ColumnElement[bool], ...]:
@@ -213,13 +271,32 @@ def cells_of(video_id: int) -> dict[int, list[int]]:
     return cells
 
 
-def _films() -> Select[Video]:
-    return select(Video).options(joinedload(Video.owner))
+def films() -> Select[Video]:
+    """Films with all that is said of them, in one statement; its rows want `.unique()`."""
+    return select(Video).options(
+        joinedload(Video.owner), joinedload(Video.series), joinedload(Video.subtitles)
+    )
 
 
-def _page(wanted: Select[Video], limit: int, before: int | None) -> Page:
+def _page(wanted: Select[Video], limit: int, before: str | None) -> Page:
     if before is not None:
-        wanted = wanted.where(Video.id < before)
-    found = db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit + 1)).all()
+        wanted = wanted.where(Video.id < cursors.read_id(before))
+    found = db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit + 1)).unique().all()
     more = len(found) > limit
-    return Page(found[:limit], found[limit - 1].id if more else None)
+    return Page(found[:limit], str(found[limit - 1].id) if more else None)
+
+
+def _latest(
+    wanted: Select[Video], moment: InstrumentedAttribute[datetime], limit: int, before: str | None
+) -> Page:
+    """A page of films by a moment of the member's own, the latest first."""
+    if before is not None:
+        at, video_id = cursors.read_moment(before)
+        wanted = wanted.where(or_(moment < at, and_(moment == at, Video.id < video_id)))
+    rows = db.session.execute(
+        wanted.add_columns(moment).order_by(moment.desc(), Video.id.desc()).limit(limit + 1)
+    )
+    found = rows.unique().all()
+    more = len(found) > limit
+    videos = [video for video, _ in found[:limit]]
+    return Page(videos, cursors.write_moment(found[limit - 1][1], videos[-1].id) if more else None)

@@ -6,8 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from app.json_body import STORABLE, JsonBody
+from app.json_body import STORABLE, JsonBody, Moment
+from app.videos import cursors
 from app.videos.models import CATEGORY_LENGTH, DESCRIPTION_LENGTH, LABEL_LENGTH, TITLE_LENGTH
+from app.videos.search.text import QUERY_LENGTH
+
+FIRST_YEAR = 1870
+"""Before the first moving pictures."""
+LAST_YEAR = 2100
 
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH), STORABLE
@@ -18,6 +24,14 @@ Description = Annotated[
 Category = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=CATEGORY_LENGTH), STORABLE
 ]
+
+SeriesTitle = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=TITLE_LENGTH), STORABLE
+]
+Year = Annotated[int, Field(strict=True, ge=FIRST_YEAR, le=LAST_YEAR)]
+Number = Annotated[int, Field(strict=True, ge=0, le=9999)]
+Place = Annotated[int, Field(strict=True, ge=1, le=9999)]
+Position = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 class Owner(BaseModel):
@@ -84,6 +98,15 @@ class ImageOut(BaseModel):
     url: str
 
 
+class SeriesOf(BaseModel):
+    """Which episode of which series a film is."""
+
+    id: int
+    title: str
+    season: int | None
+    episode: int | None
+
+
 class VideoOut(BaseModel):
     """A film."""
 
@@ -91,7 +114,10 @@ class VideoOut(BaseModel):
     title: str
     description: str
     category: str
+    year: int | None = Field(description="When it came out.")
+    series: SeriesOf | None
     is_global: bool
+    place: int | None = Field(description="1 comes first in its row of the catalogue.")
     owner: Owner
     status: str = Field(description="processing, ready, failed or cancelled.")
     playable: bool = Field(description="True as soon as it can be watched, long before ready.")
@@ -117,6 +143,12 @@ class VideoOut(BaseModel):
     duplicate_of: int | None = Field(
         description="One's own older film with the same bytes, known some time after the upload."
     )
+    share_url: str | None = Field(
+        description="The link that plays it without an account; shown to its owner alone."
+    )
+    position: float = Field(description="Seconds at which one goes on with it; 0: the beginning.")
+    watched: bool = Field(description="Whether one has seen it to its end.")
+    in_my_list: bool
     thumbnail_url: str | None
     poster_url: str | None = Field(description="The large picture, up to 1280 pixels wide.")
     images: list[ImageOut] = Field(
@@ -173,9 +205,21 @@ class GridOut(BaseModel):
     rows: list[GridRow]
 
 
+class NextOut(BaseModel):
+    """The episode that follows a film."""
+
+    id: int
+    title: str
+    season: int | None
+    episode: int | None
+    duration: float | None
+    thumbnail_url: str | None
+
+
 class PlaybackOut(BaseModel):
     """How to play a film."""
 
+    title: str
     hls_url: str
     poster_url: str | None
     storyboard_url: str | None
@@ -185,20 +229,57 @@ class PlaybackOut(BaseModel):
     subtitles: list[SubtitleRow]
     chapters_url: str | None = Field(description="WebVTT with a cue for each chapter.")
     expires_at: str
+    next: NextOut | None = Field(description="Where a series goes on.")
 
 
-class VideoChange(JsonBody):
-    """What an owner may change; fields that are left out stay."""
+class UploadChange(JsonBody):
+    """What can be said of a film that still comes in; fields that are left out stay."""
 
     title: Title | None = None
     description: Description | None = None
     category: Category | None = None
 
 
+class VideoChange(UploadChange):
+    """What an owner may change; fields that are left out stay.
+
+    A year or a place that is null is forgotten, and so are season and episode; a film whose series
+    is null or empty is an episode no more. Curators alone give places.
+    """
+
+    year: Year | None = Field(default=None, examples=[1994])
+    series: SeriesTitle | None = Field(default=None, description="The title of its series.")
+    season: Number | None = Field(default=None, examples=[1])
+    episode: Number | None = Field(default=None, examples=[2])
+    place: Place | None = Field(
+        default=None, description="1 comes first in its row of the catalogue."
+    )
+
+
+class ProgressIn(JsonBody):
+    """How far one is in a film, and when that was true; without `at` it is now."""
+
+    position: Position = Field(description="Seconds from the beginning.", examples=[754.2])
+    at: Moment | None = Field(default=None, examples=["2026-05-01T20:15:00Z"])
+    stalls: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=1000,
+        description="Times playback stood still since the last report.",
+    )
+
+
 class ThumbnailTime(JsonBody):
     """The moment of the film (seconds) whose picture is its poster."""
 
-    time: float = Field(ge=0, allow_inf_nan=False)
+    time: Position
+
+
+class PosterForm(BaseModel):
+    """The multipart form of a poster, for the API's description."""
+
+    image: str = Field(json_schema_extra={"format": "binary"}, description="JPEG, PNG or WebP.")
 
 
 class SubtitleForm(BaseModel):
@@ -233,13 +314,35 @@ class VideoDetails(BaseModel):
     title: Title
     description: Description = ""
     category: Category = ""
+    year: Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)] | None = None
+    series: SeriesTitle = ""
+    season: Annotated[int, Field(ge=0, le=9999)] | None = None
+    episode: Annotated[int, Field(ge=0, le=9999)] | None = None
 
 
-class PageQuery(BaseModel):
-    """Where a list goes on. `before` is the id from the `Link` of the page before."""
+class ListQuery(BaseModel):
+    """Where a list goes on. `before` comes from the `Link` of the page before."""
 
     limit: int = Field(default=50, ge=1, le=200)
-    before: int | None = Field(default=None, ge=1)
+    before: str | None = Field(default=None, max_length=cursors.LENGTH)
+
+
+class SearchQuery(ListQuery):
+    """Where a list goes on, and what is looked for in it."""
+
+    q: str | None = Field(
+        default=None,
+        max_length=QUERY_LENGTH,
+        description="Words of titles, series, years and stories. The last may be unfinished; a "
+        "typo is forgiven. Films with all of them in their title come first, each kind newest "
+        "first.",
+        examples=["amelie"],
+    )
+
+
+class PageQuery(SearchQuery):
+    """Where a list of the catalogue goes on, and of what."""
+
     category: str | None = Field(default=None, max_length=CATEGORY_LENGTH)
 
 
@@ -250,3 +353,7 @@ class UploadForm(BaseModel):
     title: str | None = Field(default=None, max_length=TITLE_LENGTH)
     description: str | None = Field(default=None, max_length=DESCRIPTION_LENGTH)
     category: str | None = Field(default=None, max_length=CATEGORY_LENGTH)
+    year: int | None = Field(default=None, ge=FIRST_YEAR, le=LAST_YEAR)
+    series: str | None = Field(default=None, max_length=TITLE_LENGTH)
+    season: int | None = Field(default=None, ge=0, le=9999)
+    episode: int | None = Field(default=None, ge=0, le=9999)

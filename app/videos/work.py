@@ -197,7 +197,7 @@ def retry(video: Video) -> None:
 
 
 def _require_original(video: Video) -> None:
-    if not storage().path(video.film, ORIGINAL).exists():
+    if storage().entry(video.film, ORIGINAL) is None:
         raise Conflict(
             "The file of this film is gone, since it cannot be converted. Upload it again.",
             code="original_gone",

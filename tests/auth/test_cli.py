@@ -13,6 +13,8 @@ from app.auth.models import User
 
 from .conftest import PASSWORD, Add, Outbox, log_in
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 Rows = Callable[[type], list[Any]]
 
 

@@ -18,6 +18,8 @@ from config import Settings
 
 from .conftest import PASSWORD, Add, Outbox, Submit, csrf_token, log_in
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def guess(browser: FlaskClient, email: str = "ada@example.com", **headers: str) -> TestResponse:
     body = {"email": email, "password": "a wrong guess"}

@@ -23,6 +23,8 @@ from config import Settings
 
 from .conftest import PASSWORD, Add, Outbox
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 NEW = {"email": "ada@example.com", "password": PASSWORD, "confirmed_password": PASSWORD}
 
 

@@ -26,6 +26,8 @@ from .conftest import (
     log_in_page,
 )
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 Rows = Callable[[type], list[Any]]
 
 

@@ -10,8 +10,10 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from app.auth.models import ApiToken, Session, User
+from app.database import db
 from app.storage import storage
 from app.videos.models import Video
+from app.videos.viewing_models import Viewing
 from tests.films import made_film, multipart
 
 from .conftest import PASSWORD, Add, Outbox, Submit, csrf_token, log_in, log_in_page
@@ -215,11 +217,18 @@ def test_the_export_holds_everything_and_no_secret(
 ) -> None:
     secret = ada.post("/api/me/tokens/", json={"name": "Lamp", "scope": "read"}).json["token"]
     film = made_film(1).read_bytes()
-    ada.post("/api/local-videos/", **multipart(film, title="My cat"))
+    made = ada.post("/api/local-videos/", **multipart(film, title="My cat")).json["id"]
+    ada.put(f"/api/my-list/{made}/")
+    with app.app_context():
+        db.session.add(Viewing(user_id=rows(User)[0].id, video_id=made, position=12.5))
+        db.session.commit()
     answer = ada.get("/api/me/export/")
     assert "attachment" in answer.headers["Content-Disposition"]
     data = answer.json
-    assert set(data) == {"profile", "sessions", "api_tokens", "videos", "uploads"}
+    kinds = {"profile", "sessions", "api_tokens", "videos", "uploads", "viewings", "my_list"}
+    assert set(data) == kinds
+    assert [(seen["title"], seen["position"]) for seen in data["viewings"]] == [("My cat", 12.5)]
+    assert [saved["video_id"] for saved in data["my_list"]] == [made]
     assert data["profile"]["email"] == "ada@example.com"
     assert [film["title"] for film in data["videos"]] == ["My cat"]
     assert [token["name"] for token in data["api_tokens"]] == ["Lamp"]

@@ -9,6 +9,8 @@ from apiflask import APIFlask
 from app.auth import tokens
 from app.auth.tokens import Purpose, TokenExpired, TokenInvalid
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 HOUR = timedelta(hours=1)
 
 

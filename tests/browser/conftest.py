@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -69,13 +70,27 @@ def site(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> I
 
     A parameter may be a dict of variables of make, such as {"DEMO": "1"}.
     """
-    given = {"DEMO": "0", "WORKERS": "2", **getattr(request, "param", {})}
-    port, data = free_port(), tmp_path / "data"
+    with running(database_url, tmp_path, **getattr(request, "param", {})) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site with the demo film for all tests that ask for it; each has accounts of its own."""
+    with running("sqlite", tmp_path_factory.mktemp("demo"), DEMO="1") as site:
+        yield site
+
+
+@contextlib.contextmanager
+def running(database_url: str, folder: Path, **variables: str) -> Iterator[Site]:
+    """`make run` with these variables, its DATA_DIR and its log in the folder, until it ends."""
+    given = {"DEMO": "0", "WORKERS": "2", **variables}
+    port, data = free_port(), folder / "data"
     environment = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
     if database_url.startswith("postgresql"):
         environment["DATABASE_URL"] = database_url
     words = [f"{name}={value}" for name, value in given.items()]
-    log = tmp_path / "make-run.log"
+    log = folder / "make-run.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["make", "run", f"PORT={port}", f"DATA_DIR={data}", *words],
@@ -91,10 +106,12 @@ def site(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> I
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
-    yield Site(url, data, process)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
+    try:
+        yield Site(url, data, process)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(30)
 
 
 @pytest.fixture

@@ -1,55 +1,128 @@
-"""No page breaks a rule of WCAG 2.2, levels A and AA, that axe-core can check."""
+"""Every page on a desk and on a phone, light and dark: nothing sticks out, no rule is broken.
+
+The rules are those of WCAG 2.2, levels A and AA, that axe-core can check.
+`VIDEOFLIX_SCREENSHOTS=build/pictures make test ARGS='-k pictures'` keeps what was seen.
+"""
 
 from __future__ import annotations
 
-from itertools import product
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Site
-from tests.browser.people import ADMIN, DEMO, add_broken_film, add_people, fill_account, sign_in
+from tests.browser.people import ADMIN, DEMO
+from tests.browser.sheets import draw_sheets, see_player
+from tests.browser.town import Town, fill
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
-SIZES = ((1280, 800), (360, 740))
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+NARROWEST = 320
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SETTLED = """() => new Promise(done => {
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    const moving = document.getAnimations().map(each => each.finished);
+    Promise.allSettled(moving).then(() => done());
+  }));
+})"""
+SHOTS = os.environ.get("VIDEOFLIX_SCREENSHOTS")
 
 
-@pytest.mark.parametrize("site", [{"DEMO": "1"}], indirect=True)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_axe_finds_nothing(chromium: Browser, site: Site, tmp_path: Path) -> None:
-    confirm = add_people(site)
-    add_broken_film(site, tmp_path)
-    cookies = {email: sign_in(chromium, site, email, tmp_path) for email in (ADMIN, DEMO)}
-    fill_account(chromium, site, sign_in(chromium, site, DEMO, tmp_path))
-    pages: dict[str | None, list[str]] = {
-        None: ["/", "/login", "/register", "/forgot-password", confirm, "/verify/nobody/nothing"],
-        DEMO: ["/browse", "/videos/1", "/my-videos", "/upload", "/account", "/videos/99"],
-        ADMIN: ["/admin/users", "/admin/users?q=nobody", "/admin/videos"],
+def pages_of(town: Town) -> dict[str | None, dict[str, str]]:
+    """Who sees which pages: their names and paths."""
+    return {
+        None: {
+            "landing": "/",
+            "login": "/login",
+            "register": "/register",
+            "forgot-password": "/forgot-password",
+            "verify": town.confirm,
+            "link-problem": "/verify/nobody/nothing",
+        },
+        DEMO: {
+            "browse": "/browse",
+            "category": "/browse/category/Drama",
+            "search": "/search?q=gar",
+            "search-empty": "/search?q=zzzz",
+            "film": "/videos/1",
+            "episode": f"/videos/{town.film}",
+            "series": f"/series/{town.series}",
+            "edit": f"/videos/{town.film}/edit",
+            "my-videos": "/my-videos",
+            "my-list": "/my-list",
+            "continue-watching": "/continue-watching",
+            "upload": "/upload",
+            "account": "/account",
+            "not-found": "/videos/9999",
+            "api": "/api/docs/",
+        },
+        ADMIN: {
+            "admin": "/admin",
+            "admin-people": "/admin/users",
+            "admin-nobody": "/admin/users?q=nobody",
+            "admin-conversions": "/admin/videos",
+            "my-list-empty": "/my-list",
+        },
     }
+
+
+def test_axe_finds_nothing_in_pictures_of_all_pages(
+    chromium: Browser, demo_site: Site, tmp_path: Path
+) -> None:
+    town = fill(chromium, demo_site, tmp_path)
     found: list[str] = []
-    for (width, height), scheme, (person, paths) in product(
-        SIZES, ("dark", "light"), pages.items()
-    ):
+    for size, person in ((size, person) for size in SIZES for person in pages_of(town)):
+        width, height = SIZES[size]
         context = chromium.new_context(
             viewport={"width": width, "height": height},
-            color_scheme="dark" if scheme == "dark" else "light",
+            has_touch=size == "phone",
+            is_mobile=size == "phone",
             locale="en-GB",
-            storage_state=cookies[person] if person else None,
+            reduced_motion="reduce",
+            storage_state=town.cookies[person] if person else None,
             bypass_csp=True,  # axe is a script put into the page, which our policy forbids
         )
+        context.set_default_timeout(15_000)
         page = context.new_page()
-        for path in paths:
-            page.goto(f"{site.url}{path}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+        for name, path in pages_of(town)[person].items():
+            page.goto(f"{demo_site.url}{path}")
+            page.wait_for_load_state("networkidle")
+            for scheme in SCHEMES if SHOTS else ():
+                change_colours(page, scheme)
+                shoot(page, f"{name}-{size}-{scheme}")
             page.locator("main details").evaluate_all("all => all.forEach(it => it.open = true)")
-            found += [f"{path}, {width} px, {scheme}: {wrong}" for wrong in violations(page)]
+            for scheme in SCHEMES:
+                change_colours(page, scheme)
+                found += [f"{path}, {size}, {scheme}: {wrong}" for wrong in violations(page)]
+            narrow = NARROWEST if size == "phone" else width
+            page.set_viewport_size({"width": narrow, "height": height})
+            assert page.evaluate("document.documentElement.scrollWidth") <= narrow, (path, size)
+            page.set_viewport_size({"width": width, "height": height})
         context.close()
+    if SHOTS:
+        see_player(chromium, town, Path(SHOTS), SIZES)
+        draw_sheets(chromium, Path(SHOTS))
     assert found == [], "\n".join(["", *found])
+
+
+def change_colours(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Go to the other scheme, and wait until nothing is on its way from one colour to the next."""
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(SETTLED)
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep what is seen, and the whole length of it."""
+    folder = Path(str(SHOTS))
+    (folder / "long").mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / "long" / f"{name}.png", full_page=True)
+    page.screenshot(path=folder / f"{name}.png")
 
 
 def violations(page: Page) -> list[str]:

@@ -78,7 +78,7 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
-def test_from_register_to_a_played_film(page: Page, site: Site) -> None:
+def test_from_register_to_a_played_film_and_one_ctrl_c_ends_it(page: Page, site: Site) -> None:
     register(page, site, "mara@example.org", "correct horse battery")
     upload(page, site, made_film(30, "1280x720"), "Bars and a tone")
 
@@ -100,9 +100,10 @@ def test_from_register_to_a_played_film(page: Page, site: Site) -> None:
     page.keyboard.press("Escape")
     page.goto(f"{site.url}/my-videos")
     expect(page.get_by_role("link", name="Bars and a tone").first).to_be_visible()
+    one_ctrl_c_ends_every_process(site)
 
 
-def test_one_ctrl_c_ends_every_process(site: Site) -> None:
+def one_ctrl_c_ends_every_process(site: Site) -> None:
     started = psutil.Process(site.process.pid).children(recursive=True)
     assert len(started) >= 5  # Redis, web, workers
     os.killpg(site.process.pid, signal.SIGINT)

@@ -1,7 +1,8 @@
-"""Everything about an account is done with the keyboard alone, and the focus is always seen."""
+"""Accounts and films without a mouse: the keyboard does all of it, and the focus is always seen."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,10 +10,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Site
 from tests.conftest import PASSWORD
+from tests.films import made_film
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-EMAIL = "mara@example.org"
+EMAIL, KIM = "mara@example.org", "kim@example.org"
 NEW_PASSWORD = "another horse, another battery"
 LONGEST_WAY = 60
 """So many times a person presses Tab before giving up."""
@@ -29,8 +31,8 @@ ON_TOP = """element => {
 }"""
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_an_account_without_a_mouse(page: Page, site: Site) -> None:
+def test_an_account_without_a_mouse(page: Page, demo_site: Site) -> None:
+    site = demo_site
     page.goto(site.url)
     register(page)
     open_mailed_link(page, site, "confirm", "verify")
@@ -61,6 +63,58 @@ def test_an_account_without_a_mouse(page: Page, site: Site) -> None:
     make_token(page)
 
 
+def test_films_without_a_mouse(page: Page, demo_site: Site) -> None:
+    """Search, a film, one's list, the rows of the first page, and the page where one edits."""
+    words = ["users", "create", KIM, "--verified", "--password-stdin"]
+    demo_site.flask(*words, typed=f"{PASSWORD}\n")
+    film = str(made_film())
+    demo_site.flask("videos", "import", film, "--owner", KIM, "--title", "Bars of Kim")
+    while not json.loads(demo_site.flask("videos", "list", "--json"))[0]["playable"]:
+        page.wait_for_timeout(500)
+    page.goto(f"{demo_site.url}/login")
+    sign_in(page, PASSWORD, KIM)
+
+    press(page, main_menu(page).get_by_role("link", name="Search"))
+    expect(page.get_by_label("Find a film")).to_be_focused()
+    page.keyboard.type("big bukc bunny")
+    found = page.locator("[data-search-results]").get_by_role("article")
+    expect(found).to_have_count(1)
+    press(page, found.locator(".card-link"))
+    page.wait_for_url("**/videos/1")
+    keep = page.get_by_role("button", name="My list: Big Buck Bunny").first
+    press(page, keep, "Space")
+    expect(keep).to_have_attribute("aria-pressed", "true")
+
+    press(page, account_menu(page))
+    press(page, menu(page).get_by_role("link", name="My list"))
+    page.wait_for_url("**/my-list")
+    card = page.get_by_role("article")
+    expect(card.locator(".card-title")).to_have_text("Big Buck Bunny")
+    with page.expect_response("**/api/my-list/1/"):
+        press(page, card.get_by_role("button", name="My list: Big Buck Bunny"), "Space")
+    page.reload()
+    expect(page.get_by_role("heading", name="Nothing on your list")).to_be_visible()
+
+    press(page, main_menu(page).get_by_role("link", name="Browse"))
+    page.wait_for_url("**/browse")
+    rows = page.locator("[data-row]")
+    tab_to(page, rows.first.locator(".card-link").first)
+    for place in range(1, rows.count()):
+        page.keyboard.press("ArrowDown")
+        expect(rows.nth(place).locator(".card-link:focus")).to_have_count(1)
+        see_focus(page)
+    expect(page.locator(":focus")).to_contain_text("Bars of Kim")  # the last row is one's own
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/videos/*")
+
+    press(page, page.get_by_role("link", name="Edit", exact=True))
+    parts = page.get_by_role("navigation", name="Parts of this page")
+    press(page, parts.get_by_role("link", name="Details"))
+    write(page, page.get_by_label("Title", exact=True), "Bars of Kim, cut")
+    press(page, page.get_by_role("button", name="Save"))
+    expect(page.get_by_role("heading", name="Bars of Kim, cut", level=1)).to_be_visible()
+
+
 def register(page: Page) -> None:
     press(page, page.get_by_role("main").get_by_role("link", name="Create account"))
     write(page, page.get_by_label("Email"), EMAIL)
@@ -73,8 +127,8 @@ def register(page: Page) -> None:
     expect(page.get_by_text(EMAIL)).to_be_visible()
 
 
-def sign_in(page: Page, password: str) -> None:
-    write(page, page.get_by_label("Email"), EMAIL)
+def sign_in(page: Page, password: str, email: str = EMAIL) -> None:
+    write(page, page.get_by_label("Email"), email)
     write(page, page.get_by_label("Password", exact=True), password)
     page.keyboard.press("Enter")
     page.wait_for_url("**/browse")
@@ -107,6 +161,10 @@ def make_token(page: Page) -> None:
     press(page, made.get_by_role("button", name="Copy"), steps=1)
     expect(tokens.get_by_role("button", name="Withdraw Living room")).to_be_visible()
     expect(tokens.get_by_text("reads and changes")).to_be_visible()
+
+
+def main_menu(page: Page) -> Locator:
+    return page.get_by_role("navigation", name="Main")
 
 
 def account_menu(page: Page) -> Locator:

@@ -14,9 +14,9 @@ from sqlalchemy import select
 from app.database import db
 from app.tasks.watching import Watch
 from app.videos import service
-from app.videos.importing import Outcome
+from app.videos.imports.importing import Outcome
+from app.videos.imports.turns import import_turn
 from app.videos.models import Video
-from app.videos.turns import import_turn
 from tests.conftest import make_user
 from tests.films import made_film
 

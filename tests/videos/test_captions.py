@@ -25,6 +25,8 @@ from tests.films import made_film, multipart
 
 from .test_streams import base, status
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 Work = Callable[[], None]
 
 SRT = b"1\n00:00:00,500 --> 00:00:01,500\n<b>Hi</b> <script>alert(1)</script>\n"
@@ -263,7 +265,8 @@ def test_pages_offer_every_size(signed_in: FlaskClient, film: int) -> None:
     described = signed_in.get(f"/api/videos/{film}/").json
     for page in ("/browse", f"/videos/{film}", "/my-videos"):
         text = signed_in.get(page).text
-        for kind in ("avif", "webp"):
+        whole = page == f"/videos/{film}"  # cards name few files
+        for kind in ("avif", "webp") if whole else ("webp",):
             (source,) = set(
                 re.findall(rf'<source type="image/{kind}" sizes="[^"]+" srcset="([^"]+)"', text)
             )
@@ -279,7 +282,7 @@ def test_pages_offer_every_size(signed_in: FlaskClient, film: int) -> None:
         ({"json": {"time": -1}}, "invalid_input"),
         ({"json": {"time": "x"}}, "invalid_input"),
         ({"json": {}}, "invalid_input"),
-        ({"data": {}}, "invalid_input"),
+        ({"data": {}}, "unsupported_media_type"),
         ({"data": {"image": (io.BytesIO(b"<svg onload=alert(1)>"), "x.png")}}, "not_an_image"),
         ({"data": {"image": (io.BytesIO(b"GIF89a" + b"x" * 20), "x.png")}}, "not_an_image"),
     ],

@@ -18,8 +18,8 @@ from app.database import db, now
 from app.media.binary import ffmpeg_binary
 from app.media.filing import decodes
 from app.tasks.queue import QUEUES, queue
-from app.videos import early, resumable
 from app.videos.models import Cell, Grid, Rendition, Task, Upload, Video
+from app.videos.uploads import early, resumable
 from tests.films import made_film, multipart
 
 Work = Callable[[], None]

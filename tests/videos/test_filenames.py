@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from app.videos.filenames import MAX_NAME, Named, read_name
-from app.videos.nfo import MAX_BYTES, NotNfo, read_nfo
+from app.videos.imports.filenames import MAX_NAME, Named, read_name
+from app.videos.imports.nfo import MAX_BYTES, NotNfo, read_nfo
 from tests.films import real_film
 
 DASH = "\N{EN DASH}"

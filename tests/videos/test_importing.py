@@ -25,12 +25,12 @@ from sqlalchemy import select
 from app.database import db
 from app.media.binary import ffmpeg_binary
 from app.storage import open_source, storage
-from app.videos import importing
-from app.videos.folders import Found, Skipped, look
-from app.videos.importing import Line, Order, Outcome, Way
-from app.videos.models import Subtitle, Video
+from app.videos.imports import importing
+from app.videos.imports.folders import Found, Skipped, look
+from app.videos.imports.importing import Line, Order, Outcome, Way
+from app.videos.imports.turns import import_turn
+from app.videos.models import Series, Subtitle, Video
 from app.videos.names import ORIGINAL, image_file
-from app.videos.turns import import_turn
 from tests.conftest import make_user, run_in_child, sign_in
 from tests.films import made_film, real_film
 
@@ -123,13 +123,17 @@ def test_a_folder_becomes_films_once(app: APIFlask, bring: Bring, library: Path)
     report = bring()
     assert [line["title"] for line in report["imported"]] == [
         "Film Name",
-        "Show Name \N{EN DASH} S01E02 \N{EN DASH} Title",
+        "Title",
     ]
     left = ["@eaDir", "Sample", "b-sample.mkv", "c.mkv.part", "d.mkv.crdownload", "empty.mkv"]
     left += [".hidden.mkv", "link.mkv", "outside", "pipe", "readme.txt"]
     assert names(report["skipped"]) == sorted(left)
     assert all(line["why"] for line in report["skipped"])
     assert_nothing_else(app)
+    with app.app_context():
+        named = select(Video.title, Video.year, Series.title, Video.season, Video.episode)
+        said = db.session.execute(named.outerjoin(Series).order_by(Video.id)).all()
+    assert said == [("Film Name", 2019, None, None, None), ("Title", None, "Show Name", 1, 2)]
     for film in films(app):
         digest = hashlib.sha256(original(app, film).read_bytes()).hexdigest()
         assert film.sha256 == digest
@@ -467,3 +471,27 @@ def test_an_account_that_was_closed_gets_none(app: APIFlask, admin: int, library
     with app.app_context():
         line = take(found_in(library), replace(Order(admin), owner_id=admin + 1))
     assert line.outcome is Outcome.FAILED
+
+
+@sqlite_only
+def test_the_nfo_of_an_episode_names_its_series(app: APIFlask, bring: Bring, library: Path) -> None:
+    put(library / "a.mkv")
+    (library / "a.nfo").write_text(
+        "<episodedetails><title>Pilot</title><showtitle>Show</showtitle><season>2</season>"
+        "<episode>3</episode><year>1999</year></episodedetails>"
+    )
+    put(library / "Show.S02E04.mkv", b"1")
+    (library / "Show.S02E04.nfo").write_text(
+        "<episodedetails><title>Part two</title><season>2</season><episode>4</episode>"
+        "<year>0</year></episodedetails>"
+    )
+    put(library / "Show.S02E05.1080p.mkv", b"2")
+    bring()
+    with app.app_context():
+        said = select(Video.title, Video.year, Series.title, Video.season, Video.episode)
+        found = db.session.execute(said.join(Series).order_by(Video.episode)).all()
+    assert found == [
+        ("Pilot", 1999, "Show", 2, 3),
+        ("Part two", None, "Show", 2, 4),
+        ("S02E05", None, "Show", 2, 5),
+    ]

@@ -16,6 +16,8 @@ from tests.films import made_film, multipart
 from .test_lists import add_films
 from .test_streams import status
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def test_the_list_is_what_one_may_watch_and_says_just_what_they_know(
     app: APIFlask, signed_in: FlaskClient, member: int

@@ -15,7 +15,7 @@ import pytest
 from apiflask import APIFlask
 
 from app.storage import storage
-from app.videos import bodies
+from app.videos.uploads import bodies
 from tests.conftest import make_user
 from tests.films import made_film
 from tests.web import UPLOADS, Web, serve, write_token

@@ -223,3 +223,23 @@ def _empty(segment: int) -> None:
             task.state = TaskState.WAITING
             break
     db.session.commit()
+
+
+def test_the_server_in_front_is_told_what_a_grant_opens(
+    app: APIFlask, signed_in: FlaskClient, film: int
+) -> None:
+    grant = base(signed_in, film).split("/")[2]
+    stranger = app.test_client()
+    with app.app_context():
+        name = db.session.get_one(Video, film).film
+    for right in ("may-watch", "may-see"):
+        answer = stranger.get(f"/stream/{grant}/{right}")
+        assert (answer.status_code, answer.data, answer.headers["X-Film"]) == (204, b"", name)
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert stranger.get(f"/stream/{grant}x/{right}").status_code == 403
+    with app.app_context():
+        db.session.get_one(Video, film).playable = False
+        db.session.commit()
+    assert stranger.get(f"/stream/{grant}/may-see").status_code == 204  # its owner sees pictures
+    refused = stranger.get(f"/stream/{grant}/may-watch")
+    assert (refused.status_code, "X-Film" in refused.headers) == (403, False)

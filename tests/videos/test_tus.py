@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from apiflask import APIFlask
@@ -97,8 +98,9 @@ def test_a_film_in_pieces_becomes_the_film_byte_by_byte(
     last = web.send(path, middle, film[middle:])
     assert (last.status, last.headers["Upload-Offset"]) == (204, str(len(film)))
     location = last.headers["Video-Location"]
-    assert location.startswith("http://127.0.0.1/api/local-videos/")
-    video = web.ask("GET", location.removeprefix("http://127.0.0.1")).json
+    site = f"http://127.0.0.1:{web.port}"
+    assert location.startswith(f"{site}/api/local-videos/")
+    video = web.ask("GET", location.removeprefix(site)).json
     assert (video["title"], video["category"]) == ("Holiday in Rome", "Family")
     assert video["size"] == len(film)
     with app.app_context():
@@ -416,7 +418,7 @@ def test_only_curators_send_films_into_the_catalogue(app: APIFlask, web: Web, fi
     curator = write_token(app, make_user(app, "curator@example.org", role="curator"))
     answer = web.ask("POST", UPLOADS, begun, film, token=curator)
     assert answer.status == 201
-    assert answer.headers["Video-Location"].startswith("http://127.0.0.1/api/global-videos/")
+    assert "/api/global-videos/" in answer.headers["Video-Location"]
 
 
 def test_what_is_said_of_it_can_change_meanwhile_and_afterwards(web: Web, film: bytes) -> None:
@@ -425,7 +427,7 @@ def test_what_is_said_of_it_can_change_meanwhile_and_afterwards(web: Web, film: 
     said = web.ask("POST", f"{path}details/", given, b'{"title": "Rome", "category": "Travel"}')
     assert (said.status, said.json["title"], said.json["offset"]) == (200, "Rome", 0)
     assert web.ask("POST", f"{path}details/", given, b'{"title": ""}').status == 400
-    location = web.send(path, 0, film).headers["Video-Location"].removeprefix("http://127.0.0.1")
+    location = urlsplit(web.send(path, 0, film).headers["Video-Location"]).path
     video = web.ask("GET", location).json
     assert (video["title"], video["category"]) == ("Rome", "Travel")
     web.ask("POST", f"{path}details/", given, b'{"description": "In May."}')

@@ -13,8 +13,8 @@ from app.auth.models import User
 from app.auth.profile import delete_account
 from app.database import db
 from app.storage import storage
-from app.videos import room
 from app.videos.models import Video
+from app.videos.uploads import room
 from tests.conftest import make_user, sign_in
 from tests.films import made_film
 

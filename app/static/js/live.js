@@ -115,8 +115,13 @@ export function showVideo(element, video, grid) {
   if (converting && !busy) converting.hidden = true;
 }
 
-for (const element of document.querySelectorAll('[data-video-id][data-status="processing"]')) {
-  followVideo(element.dataset.videoId, (video, grid) => showVideo(element, video, grid), {
-    grid: Boolean(element.querySelector("[data-grid]")),
-  });
+function followAll(place) {
+  for (const element of place.querySelectorAll('[data-video-id][data-status="processing"]')) {
+    followVideo(element.dataset.videoId, (video, grid) => showVideo(element, video, grid), {
+      grid: Boolean(element.querySelector("[data-grid]")),
+    });
+  }
 }
+
+followAll(document);
+document.addEventListener("films-came", (event) => followAll(event.target));

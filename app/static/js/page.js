@@ -1,6 +1,7 @@
 // What every page does: bar, menu, theme, forms, rows, dates. Everything here is an addition to
 // a page that works without it.
 import { startPreviews } from "./preview.js";
+import { startRemembering } from "./remember.js";
 import { startRows } from "./rows.js";
 
 function startBar() {
@@ -121,6 +122,18 @@ function startDates() {
   }
 }
 
+// "eng" as the reader calls it: English, Englisch.
+function startLanguages() {
+  const names = new Intl.DisplayNames(undefined, { type: "language" });
+  for (const place of document.querySelectorAll("[data-language]")) {
+    try {
+      place.textContent = names.of(place.dataset.language);
+    } catch {
+      // No language's code: it stays as it is.
+    }
+  }
+}
+
 function startCopying() {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", async () => {
@@ -142,6 +155,8 @@ startForms();
 startSaid();
 startSections();
 startDates();
+startLanguages();
 startCopying();
 startRows();
 startPreviews();
+startRemembering();

@@ -1,155 +1,48 @@
-// The watch page: builds the player, opens the stream, and says what happens. Tests and styles read
-// data-state (loading, playing, paused, ended, error) and data-quality (height now playing) from it.
-import { here } from "./address.js";
-import { drawConverted, followGrid, gridOf, keepToFilled } from "./player/converted.js";
-import { startKeys } from "./player/keys.js";
-import { buildPlayer, loadKit } from "./player/kit.js";
-import { loadStream, openStream } from "./player/stream.js";
+// The watch page: loads the player, shows the film, and turns to the next one without leaving full
+// screen. Tests and styles read data-state (loading, playing, paused, ended, error), data-quality
+// (lines of the picture now playing) and data-stalls from the player.
+import { loadKit } from "./player/kit.js";
+import { Showing } from "./player/showing.js";
+import { loadStream } from "./player/stream.js";
 
 const place = document.querySelector("[data-player]");
-const film = { ...place.dataset };
+const nonce = place.dataset.styleNonce;
 delete place.dataset.styleNonce;
 
-const LOST = "We lost the connection to the film.";
-const BROKEN = "This browser could not play the film.";
-const GONE = "This film is no longer here.";
+let showing = null;
 
-let parts = null;
-let stream = null;
-let grid = null;
-
-function state(name) {
-  place.dataset.state = name;
+function show() {
+  const dialog = document.querySelector("[data-keys]");
+  const icons = document.querySelector("template[data-icons]").content;
+  showing = new Showing(place, { dialog, icons, turn });
+  return showing.start();
 }
 
-function fail(sentence) {
-  state("error");
-  parts.sayText.textContent = sentence;
-  parts.say.hidden = false;
-  parts.retry.focus();
-}
-
-const heard = {
-  quality(height) {
-    if (!height) return;
-    place.dataset.quality = height;
-    parts.quality.textContent = `${height}p`;
-  },
-  levels(hls) {
-    if (!grid) return;
-    keepToFilled(hls, grid.rows, Number(film.duration), Number(film.position));
-    hls.startLevel = hls.autoLevelCapping; // what is there, or is made first
-  },
-  lost(status) {
-    fail(status === 404 || status === 410 ? GONE : LOST);
-  },
-  broken() {
-    fail(BROKEN);
-  },
-};
-
-function followVideo(video) {
-  const on = (names, change) => {
-    for (const name of names) video.addEventListener(name, change);
-  };
-  const unlessError = (name) => () => place.dataset.state !== "error" && state(name);
-  on(["waiting", "seeking"], unlessError("loading"));
-  on(["playing"], unlessError("playing"));
-  on(["pause"], () => !video.ended && unlessError("paused")());
-  on(["ended"], unlessError("ended"));
-  on(["canplay", "seeked"], () => video.paused && !video.ended && unlessError("paused")());
-  on(["seeking", "timeupdate"], limitQuality);
-}
-
-function limitQuality() {
-  if (!grid || !stream?.hls?.levels.length) return;
-  keepToFilled(stream.hls, grid.rows, parts.video.duration || Number(film.duration), parts.video.currentTime);
-}
-
-function freeQuality() {
-  if (!stream?.hls) return;
-  stream.hls.autoLevelCapping = -1;
-  stream.hls.config.minAutoBitrate = 0;
-}
-
-function followConversion() {
-  if (film.status !== "processing") return;
-  followGrid(film.videoId, (latest) => {
-    const busy = latest.status === "processing" && latest.rows?.length;
-    grid = busy ? latest : null;
-    parts.note.hidden = !busy;
-    if (busy) {
-      parts.note.textContent = `Still converting, ${Math.floor(latest.progress * 100)} %. More quality comes as you watch.`;
-      drawConverted(parts.converted, latest.rows, parts.video.duration || Number(film.duration));
-      limitQuality();
-    } else {
-      parts.converted.setAttribute("hidden", "");
-      freeQuality();
-    }
-  });
-}
-
-/** What the time line shows: chapters, and pictures of the film where one points. */
-function addTimeline(kind, label, address) {
-  if (!address) return;
-  const track = Object.assign(document.createElement("track"), { kind, label, default: true });
-  track.src = here(address);
-  parts.video.append(track);
-}
-
-function play(address, position) {
-  state("loading");
-  parts.say.hidden = true;
-  stream?.end();
-  stream = null;
-  stream = openStream(parts.video, here(address), { position, heard });
-  parts.video.play().catch(() => {
-    // The browser wants a click first: the big button waits for it.
-    if (place.dataset.state === "loading" && parts.video.readyState >= 2) state("paused");
-  });
-}
-
-/** Begin again where it stopped, with a fresh address: the old one may have run out. */
-async function again() {
-  const position = parts.video.currentTime || Number(film.position);
-  state("loading");
-  parts.say.hidden = true;
+/** Go on with the film of another watch page, in the same player; where that fails, as a new page. */
+async function turn(address) {
   try {
-    const answer = await fetch(`/api/videos/${film.videoId}/playback/`, { headers: { Accept: "application/json" } });
-    if (answer.status === 404) return fail(GONE);
-    if (answer.status === 401) return window.location.reload();
-    if (!answer.ok) return fail(LOST);
-    const playback = await answer.json();
-    return play(playback.hls_url, position);
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.redirected) throw new Error(`${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const next = page.querySelector("[data-player]");
+    for (const unscripted of next.querySelectorAll("noscript")) unscripted.remove();
+    showing.end();
+    for (const name of Object.keys(place.dataset)) delete place.dataset[name];
+    Object.assign(place.dataset, next.dataset);
+    delete place.dataset.styleNonce; // what is loaded keeps the nonce of the first page
+    place.replaceChildren(...next.childNodes);
+    document.title = page.title;
+    document.querySelector("[data-page-title]").textContent = page.querySelector("[data-page-title]").textContent;
+    window.history.replaceState(null, "", address); // "back" leads to where the evening began
+    await show();
+    place.querySelector("media-controller").focus({ preventScroll: true });
   } catch {
-    return fail(LOST);
+    window.location.assign(address);
   }
 }
 
-async function start() {
-  const loaded = [loadKit(film.styleNonce), loadStream()];
-  if (film.status === "processing") grid = await gridOf(film.videoId).catch(() => null);
-  await Promise.all(loaded);
-  parts = buildPlayer(place, {
-    title: film.title,
-    poster: here(film.poster),
-    back: film.back,
-    icons: document.querySelector("template[data-icons]").content,
-  });
-  place.querySelector("[data-wait]").remove();
-  startKeys(parts, document.querySelector("[data-keys]"));
-  followVideo(parts.video);
-  parts.retry.addEventListener("click", again);
-  followConversion();
-  addTimeline("chapters", "Chapters", film.chapters);
-  addTimeline("metadata", "thumbnails", film.storyboard);
-  play(film.hls, Number(film.position));
-}
-
-start().catch(() => {
-  // A part of the player did not load.
-  if (parts) return fail("The player could not be loaded.");
-  state("error");
+function sayNotLoaded() {
+  place.dataset.state = "error";
   const say = document.createElement("div");
   say.className = "player-say";
   say.setAttribute("role", "alert");
@@ -159,4 +52,8 @@ start().catch(() => {
   retry.addEventListener("click", () => window.location.reload());
   say.append(text, retry);
   place.append(say);
-});
+}
+
+Promise.all([loadKit(nonce), loadStream()])
+  .then(show)
+  .catch(sayNotLoaded);

@@ -56,22 +56,22 @@ export function drawConverted(picture, rows, duration) {
   picture.toggleAttribute("hidden", !count);
 }
 
-/** The grid of film `id` as it is now; null where there is none to be seen. */
-export async function gridOf(id) {
-  const answer = await fetch(`/api/videos/${id}/grid/`, { headers: { Accept: "application/json" } });
+/** The grid at `address` as it is now; null where there is none to be seen. */
+export async function gridOf(address) {
+  const answer = await fetch(address, { headers: { Accept: "application/json" } });
   return answer.ok ? answer.json() : null;
 }
 
 /**
- * Look at the grid of film `id` every two seconds until it is complete; `changed(grid)` each time.
+ * Look at the grid at `address` every two seconds until it is complete; `changed(grid)` each time.
  * Returns a function that ends it.
  */
-export function followGrid(id, changed) {
+export function followGrid(address, changed) {
   let timer = 0;
   let over = false;
   const look = async () => {
     try {
-      const answer = await fetch(`/api/videos/${id}/grid/`, { headers: { Accept: "application/json" } });
+      const answer = await fetch(address, { headers: { Accept: "application/json" } });
       if (answer.ok) {
         const grid = await answer.json();
         if (over) return;

@@ -2,31 +2,40 @@
 // that lists them.
 
 const TYPING = "input, textarea, select, [contenteditable]";
+const PRESSING = /^( |Enter|Tab|Arrow.*)$/; // what a button or a link does something with itself
 
-/** Let the keys work wherever the focus is, and "?" show them. */
-export function startKeys({ controller, video, openKeys }, dialog) {
+/** Let the keys work wherever the focus is, and "?" show them, until `signal`. */
+export function startKeys({ controller, video, openKeys, next: nextLink }, dialog, { next, signal }) {
   const show = () => dialog.open || dialog.showModal();
   openKeys.addEventListener("click", show);
+  dialog.querySelector("[data-next-key]").hidden = !next;
+  nextLink.addEventListener("click", (event) => {
+    event.preventDefault();
+    next();
+  });
 
+  const press = (key) => {
+    if (key === "?") show();
+    else if (/^n$/i.test(key) && next) next();
+    else if (/^[0-9]$/.test(key) && video.duration > 0) video.currentTime = (video.duration * Number(key)) / 10;
+    else return false;
+    return true;
+  };
   const pass = (event) => {
     if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target instanceof Element && event.target.closest(TYPING)) return;
-    if (event.type === "keydown" && event.key === "?") {
+    if (event.type === "keydown" && press(event.key)) {
       event.preventDefault();
-      return show();
+      return;
     }
-    if (event.type === "keydown" && /^[0-9]$/.test(event.key) && video.duration > 0) {
-      video.currentTime = (video.duration * Number(event.key)) / 10;
-      return undefined;
-    }
-    // Outside the player only from where keys have no other meaning.
-    const nowhere = event.target === document.body || event.target === document.documentElement;
-    if (!nowhere) return undefined;
+    // Outside the kit only from where keys have no other meaning.
+    const nowhere = [document.body, document.documentElement].includes(event.target) || dialog.contains(event.target);
+    const onCard = event.target.closest?.("[data-end]") && !PRESSING.test(event.key);
+    if (!nowhere && !onCard) return;
     const copy = new KeyboardEvent(event.type, { key: event.key, code: event.code, shiftKey: event.shiftKey, cancelable: true });
     controller.dispatchEvent(copy);
     if (copy.defaultPrevented) event.preventDefault();
-    return undefined;
   };
-  document.addEventListener("keydown", pass);
-  document.addEventListener("keyup", pass);
+  document.addEventListener("keydown", pass, { signal });
+  document.addEventListener("keyup", pass, { signal });
 }

@@ -20,11 +20,11 @@ export async function loadKit(nonce) {
 }
 
 const MARKUP = `
-<media-controller class="player-kit" autohide="3" hotkeys="noshift+/" tabindex="0" aria-label="Player">
+<media-controller class="player-kit" autohide="3" hotkeys="noshift+/" novolumepref nomutedpref nosubtitleslangpref keyboardupvolumestep="0.05" keyboarddownvolumestep="0.05" tabindex="0" aria-label="Player">
   <video slot="media" playsinline preload="auto"></video>
   <media-poster-image slot="poster"></media-poster-image>
   <div class="player-top" slot="top-chrome">
-    <a class="player-back"></a>
+    <div class="player-name"><a class="player-back"></a></div>
     <button class="player-button player-keys" type="button" aria-label="Show the keys" data-open-keys></button>
   </div>
   <media-loading-indicator slot="centered-chrome" noautohide loadingdelay="300"></media-loading-indicator>
@@ -39,6 +39,7 @@ const MARKUP = `
   </div>
   <media-control-bar class="player-bar">
     <media-play-button></media-play-button>
+    <a class="player-button player-next" aria-label="Next episode" title="Next episode" data-next-link hidden></a>
     <media-seek-backward-button seekoffset="${SEEK}"></media-seek-backward-button>
     <media-seek-forward-button seekoffset="${SEEK}"></media-seek-forward-button>
     <media-mute-button></media-mute-button>
@@ -76,19 +77,29 @@ const MARKUP = `
 </div>
 <p class="player-note" role="status" hidden data-note></p>`;
 
-/** Build the player into its place. Text from people goes in as text, never as markup. */
-export function buildPlayer(place, { title, poster, back, icons }) {
+/**
+ * Build the player into its place. Text from people goes in as text, never as markup. The way back
+ * of a film that was shared by a link leads to the start page alone.
+ */
+export function buildPlayer(place, { title, show, poster, back, next, shareKey, icons }) {
   place.insertAdjacentHTML("beforeend", MARKUP);
   const find = (selector) => place.querySelector(selector);
   const icon = (name) => icons.querySelector(`[data-icon="${name}"]`).firstElementChild.cloneNode(true);
   const controller = find("media-controller");
   const link = find("media-controller .player-back");
+  const name = Object.assign(document.createElement("span"), { textContent: show ? `${show} · ${title}` : title });
   link.href = back;
-  link.append(icon("back"), Object.assign(document.createElement("span"), { textContent: title }));
-  link.setAttribute("aria-label", `Back from ${title}`);
-  find("[data-leave]").href = back;
+  link.append(icon(shareKey ? "mark" : "back"));
+  (shareKey ? link.parentElement : link).append(name);
+  link.setAttribute("aria-label", shareKey ? "Videoflix, start page" : `Back from ${name.textContent}`);
+  if (shareKey) find("[data-leave]").remove();
+  else find("[data-leave]").href = back;
+  find("[data-next-link]").append(icon("next"));
+  find("[data-next-link]").hidden = !next;
+  if (next) find("[data-next-link]").href = next;
   find("[data-open-keys]").append(icon("keys"));
   find("[data-sign]").append(icon("warn"));
+  find("media-captions-button").setAttribute("role", "switch"); // it says whether it is on
   if (poster) find("media-poster-image").src = poster;
   else find("media-poster-image").remove();
   controller.fullscreenElement = place;
@@ -103,5 +114,6 @@ export function buildPlayer(place, { title, poster, back, icons }) {
     sayText: find("[data-say-text]"),
     retry: find("[data-retry]"),
     openKeys: find("[data-open-keys]"),
+    next: find("[data-next-link]"),
   };
 }

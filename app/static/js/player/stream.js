@@ -1,6 +1,8 @@
 // The film as a stream: hls.js where the browser has media sources, the browser's own HLS elsewhere.
 // Qualities and sound tracks are put on the video element the way the player kit reads them.
 
+import { nearest } from "./memory.js";
+
 const PATIENT = { maxNumRetry: 40, retryDelayMs: 700, maxRetryDelayMs: 3000, shouldRetry: worthAnotherTry };
 
 // A piece that is not encoded yet is answered 503 or held back for a while: it is being made.
@@ -46,26 +48,25 @@ export async function loadStream() {
 }
 
 /**
- * Play `address` in `video`. `heard` has quality(height), levels(hls) before the first piece is
+ * Play `address` in `video`, with the sound and the captions that come nearest to `wishes` (see
+ * memory.js). `heard` has quality(lines), levels(hls) before the first piece is
  * loaded, lost(status) and broken(). Returns {hls, end}; `hls` is null where the browser plays the
  * stream itself.
  */
-export function openStream(video, address, { position, heard }) {
+export function openStream(video, address, { position, wishes, heard }) {
   if (!Hls.isSupported()) return openNatively(video, address, position, heard);
   const hls = new Hls({
     startPosition: position > 0 ? position : -1,
     startFragPrefetch: true,
     capLevelToPlayerSize: false,
     backBufferLength: 60,
+    maxMaxBufferLength: 60, // a film that is withdrawn stops within about a minute
     workerPath: new URL("../../vendor/hls.js/hls.worker.js", import.meta.url).href,
     fragLoadPolicy: LOADING,
     playlistLoadPolicy: LISTS,
     manifestLoadPolicy: LISTS,
   });
-  // Captions are for those who ask; only what the film itself forces is shown at once.
-  hls.once(Hls.Events.SUBTITLE_TRACK_SWITCH, () => {
-    hls.subtitleTrack = hls.subtitleTracks.findIndex((track) => track.forced);
-  });
+  wishFor(hls, wishes);
   const undo = [showQualities(hls, video), showSounds(hls, video), tellSize(video, heard)];
   let mended = 0;
   const lost = (status) => {
@@ -141,9 +142,26 @@ function openNatively(video, address, position, heard) {
   };
 }
 
-/** Tell the height of the picture whenever it changes: what plays now, not what is being loaded. */
+/**
+ * Begin with the languages that were chosen before. Captions are for those who ask; for others only
+ * what the film itself forces is shown.
+ */
+function wishFor(hls, { sound, captions, captionsOn }) {
+  hls.once(Hls.Events.AUDIO_TRACKS_UPDATED, (_name, { audioTracks }) => {
+    const wanted = nearest(audioTracks, sound);
+    if (wanted) hls.audioTrack = audioTracks.indexOf(wanted);
+  });
+  // It turns some on by itself, which says that the tracks are there.
+  hls.once(Hls.Events.SUBTITLE_TRACK_SWITCH, () => {
+    const tracks = hls.subtitleTracks;
+    const asked = captionsOn && nearest(tracks.filter((track) => !track.forced), captions);
+    hls.subtitleTrack = tracks.indexOf(asked || tracks.find((track) => track.forced));
+  });
+}
+
+/** Tell the lines of the picture whenever they change: what plays now, not what is being loaded. */
 function tellSize(video, heard) {
-  const tell = () => heard.quality(video.videoHeight);
+  const tell = () => heard.quality(Math.min(video.videoHeight, video.videoWidth));
   video.addEventListener("resize", tell);
   return () => video.removeEventListener("resize", tell);
 }

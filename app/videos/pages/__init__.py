@@ -1,0 +1,1 @@
+"""The pages of films; the entry points of browsers."""
