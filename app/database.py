@@ -135,6 +135,12 @@ def after_commit(action: Callable[[], None]) -> None:
     db.session.info.setdefault("after_commit", []).append(action)
 
 
+def on_session(name: str, listener: Callable[..., None]) -> None:
+    """Call the listener at this event of any session: once, however many applications there are."""
+    if not event.contains(db.session, name, listener):
+        event.listen(db.session, name, listener)
+
+
 def _run_actions(session: Session) -> None:
     for action in session.info.pop("after_commit", []):
         try:
@@ -186,8 +192,8 @@ def engine_options(url: str) -> dict[str, Any]:
 def init_database(app: Flask) -> None:
     """Bind the database to the application and set SQLite up on each new connection."""
     db.init_app(app)
-    event.listen(db.session, "after_commit", _run_actions)
-    event.listen(db.session, "after_rollback", _drop_actions)
+    on_session("after_commit", _run_actions)
+    on_session("after_rollback", _drop_actions)
     with app.app_context():
         engine = db.engine
     if engine.dialect.name == "sqlite":

@@ -147,6 +147,8 @@ def _complete_operation(
         _bound(parameter)
         if parameter["name"] == "before":
             answers["200"].setdefault("headers", {})["Link"] = _LINK
+        if parameter["name"] == "q":
+            answers["200"].setdefault("headers", {})["Search-Instead"] = _SEARCH_INSTEAD
     if method == "get" and "application/json" in answers.get("200", {}).get("content", {}):
         answers["200"].setdefault("headers", {})["ETag"] = _ETAG
         answers["304"] = {"description": "It is what `If-None-Match` names."}
@@ -198,6 +200,11 @@ def _error(status: int) -> Described:
 
 _LINK: Described = {
     "description": 'Where the list goes on: `<ADDRESS>; rel="next"`; missing at its end.',
+    "schema": {"type": "string"},
+}
+
+_SEARCH_INSTEAD: Described = {
+    "description": "What was searched for in place of a word nobody wrote, percent-encoded.",
     "schema": {"type": "string"},
 }
 

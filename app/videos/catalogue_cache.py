@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import event, inspect
+from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState, ORMExecuteState, Session
 
 from app.auth.models import User
 from app.caching import cache
-from app.database import after_commit, db, reading_afresh
+from app.database import after_commit, on_session, reading_afresh
 from app.videos.models import Series, Subtitle, Video
 from app.videos.viewing_models import Category
 
@@ -55,8 +55,8 @@ def recall(key: str, make: Callable[[], Any], changes: Callable[[Any], bool]) ->
 
 def watch_writes() -> None:
     """Move the version on with every commit that changes what the catalogue shows."""
-    event.listen(db.session, "after_flush", _flushed)
-    event.listen(db.session, "do_orm_execute", _executed)
+    on_session("after_flush", _flushed)
+    on_session("do_orm_execute", _executed)
 
 
 def _read(make: Callable[[], Any]) -> Any:

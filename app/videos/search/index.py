@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     cast,
     column,
-    event,
     literal,
     literal_column,
     select,
@@ -26,7 +25,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import get_history
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
-from app.database import db, insert_into
+from app.database import db, insert_into, on_session
 from app.videos.models import Series, Video
 from app.videos.search.models import FTS_TABLE, SearchText, SearchWord
 from app.videos.search.text import names_of, words_of
@@ -54,7 +53,7 @@ def keep_up() -> None:
 
     Statements that go past its objects, `update(Video)`, change nothing of what is said of films.
     """
-    event.listen(db.session, "after_flush", _after_flush)
+    on_session("after_flush", _after_flush)
 
 
 def in_title(query: Query) -> Select[int]:
