@@ -66,6 +66,18 @@ def test_a_kept_list_takes_two_statements(
     assert counts[1:] == [2, 2]
 
 
+def test_many_applications_in_a_process_write_a_films_words_once(
+    app: APIFlask, settings: Settings, member: int
+) -> None:
+    counts = []
+    for _ in range(2):
+        with statements(app) as made:
+            add_films(app, member, 3, is_global=True)
+        counts.append(len(made))
+        create_app(settings)
+    assert counts[0] == counts[1]
+
+
 def test_every_write_is_seen_by_the_next_request(
     app: APIFlask, settings: Settings, signed_in: FlaskClient, member: int
 ) -> None:
