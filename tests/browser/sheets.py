@@ -79,7 +79,8 @@ def join(cells: list[tuple[Path, int, int]], target: Path) -> None:
         for number, (_, width, height) in enumerate(cells)
     ]
     names = "".join(f"[c{number}]" for number in range(len(cells)))
-    whole = f"{names}hstack=inputs={len(cells)}" if len(cells) > 1 else "[c0]null"
+    beside = f"hstack=inputs={len(cells)}," if len(cells) > 1 else ""
+    whole = f"{names}{beside}crop=iw-{GAP}:ih"  # no gap around
     command = [ffmpeg_binary(None), "-nostdin", "-v", "error", "-y", *words]
     command += ["-filter_complex", ";".join([*steps, whole]), "-frames:v", "1"]
     subprocess.run([*command, "-c:v", "libwebp", "-quality", QUALITY, str(target)], check=True)
