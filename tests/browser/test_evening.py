@@ -374,6 +374,38 @@ def test_the_machine_around_the_browser_knows_what_plays(evening: Evening, visit
     assert page.request.get(known[2]).headers["content-type"] == "image/jpeg"
 
 
+KEYS_OF_THE_MACHINE = """
+const set = navigator.mediaSession.setActionHandler.bind(navigator.mediaSession);
+window.pressed = {};
+navigator.mediaSession.setActionHandler = (name, act) => {
+  window.pressed[name] = act;
+  set(name, act);
+};
+"""
+"""Keeps what the page set, since no program can press the keys of a headset."""
+
+
+def test_the_keys_of_the_machine_move_the_film(evening: Evening, visit: Visitor) -> None:
+    page = visit()
+    page.add_init_script(KEYS_OF_THE_MACHINE)
+    watch(page, evening, FIRST)
+
+    def press(name: str, **details: float) -> None:
+        page.evaluate("([name, details]) => window.pressed[name](details)", [name, details])
+
+    press("pause")
+    assert page.locator("video").evaluate("v => v.paused")
+    press("seekto", seekTime=30)
+    press("seekforward")
+    assert clock(page) == 40
+    press("seekbackward", seekOffset=25)
+    assert clock(page) == 15
+    press("play")
+    plays(page)
+    press("nexttrack")
+    page.wait_for_url(f"**/watch/{SECOND}")
+
+
 def test_each_key_of_the_list_does_what_it_says(evening: Evening, visit: Visitor) -> None:
     page = visit()
     watch(page, evening, FIRST)

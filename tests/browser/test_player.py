@@ -85,6 +85,8 @@ def test_captions_chapters_and_pictures_on_the_time_line(
         page.screenshot(path=Path(SHOTS) / "player-time-line.png")
 
     before = stalls(site)
+    video.evaluate("v => { v.play(); }")
+    expect(page.locator("[data-player]")).to_have_attribute("data-state", "playing")
     video.evaluate("v => { v.dispatchEvent(new Event('waiting')); v.currentTime = 9; }")
     until(page, lambda: stalls(site) > before)
 

@@ -158,22 +158,20 @@ def test_an_empty_site_is_clean(empty: Site) -> None:
     assert empty.audit("--fix") == (0, [])
 
 
-@pytest.mark.parametrize("damage", [flip, truncate, Path.unlink])
 @pytest.mark.parametrize("row", [("video", "copy"), ("video", "encode"), ("audio", "encode")])
-@pytest.mark.parametrize("name", ["2.m4s", INIT])
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@sqlite_only
 def test_a_damaged_file_of_the_grid_is_made_again(
-    empty: Site,
-    work: Work,
-    damage: Callable[[Path], None],
-    row: tuple[str, str],
-    name: str,
+    empty: Site, work: Work, row: tuple[str, str]
 ) -> None:
-    site = empty
-    site.upload(made_film(14, "640x360").read_bytes())
+    empty.upload(made_film(14, "640x360").read_bytes())
     work()
+    for name in ("2.m4s", INIT):
+        for damage in (flip, truncate, Path.unlink):
+            _made_again(empty, work, empty.grid_file(*row, name), damage)
+
+
+def _made_again(site: Site, work: Work, path: Path, damage: Callable[[Path], None]) -> None:
     before = site.hashes()
-    path = site.grid_file(*row, name)
     damage(path)
     age(site.media)
     kind = "changed" if path.exists() else "missing"
@@ -633,6 +631,7 @@ def test_rows_whose_files_were_lost_are_filled_again(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_nothing_live_is_deleted_while_films_are_converted(
     empty: Site, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def _halt(process: psutil.Process) -> bool:
         return False  # it came to its end before the signal
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_ffmpeg_that_hangs_is_killed_and_its_cells_are_made_again(
     app: APIFlask, signed_in: FlaskClient, tmp_path: Path
 ) -> None:

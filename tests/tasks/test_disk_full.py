@@ -77,6 +77,7 @@ def plays(client: FlaskClient, video_id: int) -> bool:
     return served > 1
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_finds_no_room_goes_on_when_there_is_room(
     app: APIFlask, signed_in: FlaskClient, small_disk: Path, tmp_path: Path
 ) -> None:

@@ -73,7 +73,11 @@ def worker_and_job(pool: psutil.Process) -> tuple[psutil.Process, psutil.Process
     return found[0]
 
 
-@pytest.mark.parametrize("victim", ["job", "worker", "pool"])
+@pytest.mark.parametrize(
+    ("database_url", "victim"),
+    [("sqlite", "job"), ("sqlite", "pool"), ("postgresql", "worker"), ("postgresql", "pool")],
+    indirect=["database_url"],
+)
 def test_a_kill_in_mid_encode_costs_the_cells_in_flight_only(
     app: APIFlask, signed_in: FlaskClient, start_worker: Start, victim: str
 ) -> None:
@@ -101,7 +105,11 @@ def test_a_kill_in_mid_encode_costs_the_cells_in_flight_only(
     assert sum(attempts) - len(attempts) <= 2  # only what was in flight was done again
 
 
-@pytest.mark.parametrize("what", ["the film", "its owner's account"])
+@pytest.mark.parametrize(
+    ("database_url", "what"),
+    [("sqlite", "the film"), ("postgresql", "its owner's account")],
+    indirect=["database_url"],
+)
 def test_deleting_in_mid_encode_leaves_no_file_and_no_ffmpeg(
     app: APIFlask, signed_in: FlaskClient, start_worker: Start, what: str
 ) -> None:
@@ -153,6 +161,7 @@ def test_workers_remove_accounts_that_were_never_confirmed(
     wait_for(only_the_member, 20)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_redis_away_for_a_moment(
     app: APIFlask, signed_in: FlaskClient, start_worker: Start
 ) -> None:

@@ -65,6 +65,7 @@ def redis_url(redis_server: RedisServer) -> str:
     return f"unix://{redis_server.socket}"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_no_accepted_film_is_lost_while_redis_is_gone(
     app: APIFlask, signed_in: FlaskClient, redis_server: RedisServer, tmp_path: Path
 ) -> None:

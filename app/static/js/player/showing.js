@@ -104,8 +104,11 @@ export class Showing {
     on(["playing"], () => {
       begun = true;
     });
+    on(["seeking"], () => {
+      begun = false; // to wait at a new place is no stall
+    });
     on(["waiting"], () => {
-      if (begun && !video.seeking) this.#place.dataset.stalls = Number(this.#place.dataset.stalls) + 1;
+      if (begun) this.#place.dataset.stalls = Number(this.#place.dataset.stalls) + 1;
     });
   }
 
