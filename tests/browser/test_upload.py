@@ -85,6 +85,7 @@ def test_it_goes_on_after_a_cut_a_pause_and_a_reload_and_every_byte_is_there(
     ]
     assert list((Path(site.data) / "media" / "incoming").iterdir()) == []
     page.get_by_role("button", name=re.compile("^Upload")).or_(watch).first.wait_for()
+    expect(page.get_by_text("Ready", exact=True)).to_be_visible(timeout=60_000)
     page.get_by_label("Title").last.fill("Bars, at last")
     page.get_by_label("Title").last.press("Tab")
     expect(page.get_by_role("status")).to_have_text("Bars, at last: saved.")

@@ -7,7 +7,7 @@ import { endUpload, sendDetails, Sending, UploadStopped } from "./sending.js";
 
 const template = document.querySelector("template[data-item]");
 const FIELDS = ["title", "description", "category"];
-const FIELDS_SHOWN = new Set(["waiting", "queued", "uploading", "paused", "converting", "failed"]);
+const FIELDS_SHOWN = new Set(["waiting", "queued", "uploading", "paused", "converting", "ready", "failed"]);
 const STOPPABLE = new Set(["queued", "uploading", "paused", "left"]);
 let counter = 0;
 
