@@ -22,7 +22,6 @@ LIMITS: Final = Limits(
     memory=(2 << 30) + (os.cpu_count() or 1) * PER_CORE,
     file_bytes=0,
     open_files=16,
-    nice=0,
 )
 """It reads one file and writes none. A picture of 8K and the index of a day at 60/s fit in."""
 

@@ -36,13 +36,15 @@ def fill_chunk(
     ffmpeg: str,
     stop: Callable[[], bool],
     threads: int = 1,
+    once: bool = False,
 ) -> list[CellResult]:
     """Encode ``rows`` of one chunk into ``place`` (an existing directory of this attempt alone).
 
     Files appear as ``<row>/init.mp4`` and ``<row>/<segment>.m4s`` and are synced. Everything is
     checked: exit status, number, order, start and length of segments, picture counts, codec and
     size of the init segment, and that the first picture decodes. A chunk whose pictures do not
-    come as the index said is tried again with pictures held on a regular grid.
+    come as the index said is tried again with pictures held on a regular grid, unless it is to be
+    tried ``once``: holding pictures would hide that a part of the file is not there.
 
     Raises MediaError: damaged, encoder_failed, disk_full, hung; Stopped.
     """
@@ -51,7 +53,7 @@ def fill_chunk(
         raise ValueError("the plan has no picture")
     outputs = {name: place / f"{name}.part" for name in rows}
     problem: MediaError | None = None
-    for attempt in _attempts(video):
+    for attempt in _attempts(video)[: 1 if once else None]:
         command = chunk_command(ffmpeg, source, plan, chunk, outputs, attempt, threads)
         try:
             finished = run(

@@ -9,11 +9,13 @@ from functools import cached_property
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """From ``seconds`` of film time on, up to the next mark, a stream lies before ``bytes``."""
+class Mark:
+    """From ``seconds`` of film time on, up to the next mark, a stream lies between the bytes
+    ``first`` and ``end`` of its file."""
 
     seconds: float
-    bytes: int
+    first: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class FrameIndex:
     parts were moved by, ``sound`` the same in seconds for each sound track, by stream, and
     ``entries`` (straight time, byte, part) are where decoding can begin.
 
-    ``arrivals`` are known of a file that is still coming in.
+    ``marks`` are known of a file of which only the front was there.
     """
 
     pts: array[int]
@@ -40,7 +42,7 @@ class FrameIndex:
     shifts: tuple[int, ...] = ()
     sound: dict[int, tuple[float, ...]] = field(default_factory=dict)
     entries: tuple[tuple[int, int, int], ...] = ()
-    arrivals: tuple[Arrival, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -144,7 +146,7 @@ class AudioFacts:
     comment: bool = False
     shifts: tuple[float, ...] = ()
     counted: bool = False
-    arrivals: tuple[Arrival, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

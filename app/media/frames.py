@@ -31,7 +31,7 @@ def read_frames(
 ) -> FrameIndex:
     """All pictures of the film in decode order.
 
-    ``whole`` is the size in bytes that a file will have that is still coming in.
+    ``whole`` is the size in bytes of a file of which only the front is there.
 
     Raises MediaError ``too_long`` beyond cage.MAX_FRAMES.
     """

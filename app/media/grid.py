@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Final, Literal
 
@@ -137,8 +137,9 @@ class Plan:
     """The grid. ``boundaries`` are N+1 ticks of TIMESCALE for N video segments; ``frames`` are
     the N expected picture counts; ``chunks`` are (first, last) segments, both included.
 
-    ``needs`` are the bytes of the file that each chunk of a row needs, of a film that was planned
-    while it came in.
+    Of a film that was planned by its index, each chunk of a row needs the file's bytes from its
+    ``begins`` up to its ``needs``; and those up to ``entrance``, where the first pictures lie, and
+    from ``back`` on, where the index lies if not at the front.
     """
 
     duration: float
@@ -154,11 +155,9 @@ class Plan:
     text: tuple[TextRow, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     needs: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-    @property
-    def needs_whole(self) -> int:
-        """The bytes of the whole file, as far as parts of it are told apart; else 0."""
-        return max((needed for row in self.needs.values() for needed in row), default=0)
+    begins: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    entrance: int = 0
+    back: int | None = None
 
     def row(self, name: str) -> VideoRow | AudioRow:
         """The row of that name; raises KeyError."""
@@ -218,8 +217,10 @@ class Plan:
         for name in ("boundaries", "frames", "decisions"):
             data[name] = tuple(data[name])
         data["chunks"] = _pairs(data["chunks"])
-        data["needs"] = {row: tuple(part) for row, part in data.get("needs", {}).items()}
-        return cls(**data)
+        for name in ("needs", "begins"):
+            data[name] = {row: tuple(part) for row, part in data.get(name, {}).items()}
+        known = {field.name for field in fields(cls)}  # a worker of tomorrow may have added more
+        return cls(**{name: value for name, value in data.items() if name in known})
 
 
 def _pairs(items: list[list[int]]) -> tuple[tuple[int, int], ...]:

@@ -23,42 +23,57 @@ def composition_offsets(path: Path, track: int, count: int) -> array[int] | None
     Zeros where the track has none; None where the file's tables do not agree with ``count``.
     """
     try:
-        moov = _moov(path)
+        with path.open("rb") as file:
+            moov = _moov(file)
         return None if moov is None else _offsets(moov, track, count)
     except (ValueError, struct.error):
         return None
 
 
-def front_index(path: Path) -> int | None:
-    """Where the index ends that lies before the pictures, if it is all there; else None.
-
-    A fragmented film has none that would say it all.
-    """
-    with path.open("rb") as file:
-        for kind, at, length in _top_boxes(file):
-            if kind == b"mdat":
-                return None
-            if kind == b"moov":
-                moov = _read(file, at, length)
-                try:
-                    whole = moov is not None and find(moov, b"moov", b"mvex") is None
-                except ValueError:
-                    return None
-                return at + length if whole else None
+def front_index(file: BinaryIO) -> int | None:
+    """Where the index ends that lies before the pictures, if there is one; it may be cut off."""
+    for kind, at, length in _top_boxes(file):
+        if kind == b"mdat":
+            return None
+        if kind == b"moov":
+            return at + length if length <= MAX_MOOV else None
     return None
 
 
-def _moov(path: Path) -> bytes | None:
-    with path.open("rb") as file:
-        for kind, at, length in _top_boxes(file):
-            if kind == b"moov":
-                return _read(file, at, length)
+def end_index(file: BinaryIO, whole: int) -> tuple[int, int] | None:
+    """Where the pictures begin and end, if an index of a likely size lies behind them.
+
+    ``file`` may be the front of a file of ``whole`` bytes.
+    """
+    size = file.seek(0, os.SEEK_END)
+    for kind, at, length in _top_boxes(file):
+        end = at + length
+        if kind == b"moov":
+            return None
+        if kind == b"mdat" and end > size:
+            return (at, end) if end < whole <= end + MAX_MOOV else None
+    return None
+
+
+def tells_all(file: BinaryIO) -> bool:
+    """Whether the index is all there and of the whole film: that of a fragmented one is not."""
+    try:
+        moov = _moov(file)
+        return moov is not None and find(moov, b"moov", b"mvex") is None
+    except ValueError:
+        return False
+
+
+def _moov(file: BinaryIO) -> bytes | None:
+    for kind, at, length in _top_boxes(file):
+        if kind == b"moov":
+            return _read(file, at, length)
     return None
 
 
 def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Type, place and length of the boxes of a file, by their headers; the last may be cut off."""
-    size, at = os.fstat(file.fileno()).st_size, 0
+    size, at = file.seek(0, os.SEEK_END), 0
     for _ in range(MAX_BOXES):
         file.seek(at)
         head = file.read(16)
@@ -77,7 +92,7 @@ def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 def _read(file: BinaryIO, at: int, length: int) -> bytes | None:
     """A box of the file; None where it is not all there, or too large to be true."""
-    if length > MAX_MOOV or at + length > os.fstat(file.fileno()).st_size:
+    if length > MAX_MOOV or at + length > file.seek(0, os.SEEK_END):
         return None
     file.seek(at)
     return file.read(length)

@@ -14,13 +14,13 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from app.media import cage
-from app.media.arrivals import arrivals_of
+from app.media.arrivals import marks_of
 from app.media.errors import MediaError, damaged, not_a_film, too_demanding
 from app.media.facts import (
-    Arrival,
     AudioFacts,
     Chapter,
     FrameIndex,
+    Mark,
     SourceFacts,
     TextFacts,
     VideoFacts,
@@ -50,8 +50,8 @@ IO_SECONDS: Final = (20.0, 20.0)
 def probe(path: Path, whole: int | None = None) -> SourceFacts:
     """The facts of the file at ``path``; reads the index of an MP4, the packets of the others.
 
-    ``whole`` is the size in bytes that a file will have that is still coming in; only one of which
-    ``arrivals.can_begin`` is true gives facts then, with its arrivals.
+    ``whole`` is the size in bytes of a file of which only the front is there; only one of which
+    ``arrivals.can_begin`` is true gives facts then, with its marks.
 
     Raises MediaError (stage probe): not_a_film, no_streams, too_large_picture, too_long,
     too_many_streams, too_sparse, too_demanding, damaged.
@@ -117,23 +117,21 @@ def _facts(container: InputContainer, path: Path, whole: int | None) -> SourceFa
     if measured > cage.SPARSE_SECONDS and measured / len(shown) > cage.SPARSE_GAP:
         raise _refused("too_sparse", "This film has hardly any pictures for its length.")
     if whole is not None:
-        frames = replace(facts.frames, arrivals=_arrivals(video, origin))
+        frames = replace(facts.frames, marks=_marks(video, origin))
         facts = replace(facts, frames=frames)
         streams = container.streams
-        audio = tuple(
-            replace(track, arrivals=_arrivals(streams[track.index], origin)) for track in audio
-        )
+        audio = tuple(replace(track, marks=_marks(streams[track.index], origin)) for track in audio)
     return SourceFacts(
         container.format.name, whole or path.stat().st_size, measured, float(start), origin, facts,
         audio, tuple(notes), text, _chapters(container, origin),
     )  # fmt: skip
 
 
-def _arrivals(stream: Stream, origin: Fraction) -> tuple[Arrival, ...]:
-    """When which part of a stream is there, by the container's index."""
+def _marks(stream: Stream, origin: Fraction) -> tuple[Mark, ...]:
+    """Where which part of a stream lies, by the container's index."""
     base, entries = stream.time_base or Fraction(1, 1000), stream.index_entries
     times = [float(entry.timestamp * base - origin) for entry in entries]
-    return arrivals_of(times, [entry.pos + entry.size for entry in entries])
+    return marks_of(times, [(entry.pos, entry.pos + entry.size) for entry in entries])
 
 
 def _text(container: InputContainer, notes: list[str]) -> tuple[TextFacts, ...]:

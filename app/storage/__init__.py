@@ -14,12 +14,15 @@ from flask import Flask, current_app
 
 from app.observability import add_readiness_check
 from app.storage.base import (
+    HEAD_BYTES,
     UNBOUNDED,
     Entry,
     FilmGone,
     Incoming,
     LocalFile,
+    Part,
     Remote,
+    Source,
     Storage,
     StorageAway,
     open_source,
@@ -28,12 +31,15 @@ from app.storage.both import BothStorage, Where
 from app.storage.local import LocalStorage
 
 __all__ = [
+    "HEAD_BYTES",
     "UNBOUNDED",
     "Entry",
     "FilmGone",
     "Incoming",
     "LocalFile",
+    "Part",
     "Remote",
+    "Source",
     "Storage",
     "StorageAway",
     "ask_where",

@@ -37,6 +37,9 @@ def open_source(path: Path) -> BufferedReader:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
 
 
+HEAD_BYTES = 4096
+"""So many first bytes of a file that comes in can always be looked at."""
+
 UNBOUNDED = 2**60
 """More than anybody has."""
 
@@ -49,6 +52,28 @@ class Entry:
     is_folder: bool
     bytes: int
     modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes of a file that somebody needs: its first `front`, and those from `begin` to `end`.
+
+    Where `back` is given, also those from there to the file's end. What lies between may read as
+    zeros, and without `back` the file may end where the part does.
+    """
+
+    end: int
+    begin: int = 0
+    front: int = 0
+    back: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file on this machine of which at least the first `bytes` are there, and what was asked."""
+
+    path: Path
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +97,10 @@ class Remote(Protocol):
 
     def address(self, mimetype: str, cache: str) -> str | None:
         """Where the viewer gets it, for a minute, with these headers; None: it is passed on."""
+        ...
+
+    def signed_path(self, mimetype: str, cache: str) -> str:
+        """The same for a server of ours: what it asks the other machine for, path and query."""
         ...
 
     def open(self, wanted: Mapping[str, str]) -> Answer:
@@ -100,7 +129,7 @@ class Incoming(Protocol):
         ...
 
     def head(self, size: int) -> bytes:
-        """The first bytes, at most so many."""
+        """The first bytes, at most so many; beyond HEAD_BYTES only what is `shared`."""
         ...
 
     def write(self, data: bytes) -> int:
@@ -123,16 +152,17 @@ class Incoming(Protocol):
         """Wait until the bytes are safely on the disk."""
         ...
 
+    def share(self) -> None:
+        """From here on, see to it that bytes can be read while others come in."""
+        ...
+
     @property
-    def path(self) -> Path | None:
-        """Where the bytes can be read on this machine while they come in; None if they cannot."""
+    def shared(self) -> int:
+        """So many first bytes can be read by everyone, now and from now on."""
         ...
 
     def show(self, film: str) -> None:
-        """Let the bytes be read as the original of a new film while they come in.
-
-        Only where they have a `path`.
-        """
+        """Let what is `shared` be read as the original of a new film."""
         ...
 
     def keep(self, film: str) -> None:
@@ -191,10 +221,13 @@ class Storage(Protocol):
         """
         ...
 
-    def reading(self, film: str, name: str) -> AbstractContextManager[Path]:
-        """The file on this machine, whole, until the block ends.
+    def reading(
+        self, film: str, name: str, part: Part | None = None
+    ) -> AbstractContextManager[Source]:
+        """The file on this machine until the block ends: whole, or a part at least.
 
-        Raises FileNotFoundError, or gives a path where there is nothing.
+        Of a file that is still coming in there is what has come. Raises FileNotFoundError, or
+        gives a path where there is nothing.
         """
         ...
 

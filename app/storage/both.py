@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from app.storage.base import Entry, Incoming, LocalFile, Remote, Storage
+from app.storage.base import Entry, Incoming, LocalFile, Part, Remote, Source, Storage
 
 KNOWN_SECONDS: Final = 5.0
 """How long a process need not ask again where a film is."""
@@ -71,9 +71,11 @@ class BothStorage:
         """New films come home."""
         self.home.link(source, film)
 
-    def reading(self, film: str, name: str) -> AbstractContextManager[Path]:
+    def reading(
+        self, film: str, name: str, part: Part | None = None
+    ) -> AbstractContextManager[Source]:
         """Where the film is."""
-        return self._of(film).reading(film, name)
+        return self._of(film).reading(film, name, part)
 
     def bring(self, film: str, names: Sequence[str], place: Path) -> list[Path]:
         """Where the film is."""

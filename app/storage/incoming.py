@@ -72,6 +72,15 @@ class LocalIncoming:
         """The file's."""
         return self._path
 
+    def share(self) -> None:
+        """Nothing to do: a file can be read while it grows."""
+
+    @property
+    def shared(self) -> int:
+        """What counts: all that was written, unless the rest is held back."""
+        counting = counted_bytes(self._counts)
+        return self._size if counting is None else counting
+
     def show(self, film: str) -> None:
         """A second name for the file, in the film's folder."""
         folder = self._root / "films" / film

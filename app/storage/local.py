@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from app.storage.base import Entry, FilmGone, LocalFile, open_source
+from app.storage.base import Entry, FilmGone, LocalFile, Part, Source, open_source
 from app.storage.incoming import COUNTS, LocalIncoming, counted_bytes, sync_folder
 
 _COPY_BYTES = 2**20
@@ -94,9 +94,10 @@ class LocalStorage:
         return self._films / film / name
 
     @contextlib.contextmanager
-    def reading(self, film: str, name: str) -> Iterator[Path]:
+    def reading(self, film: str, name: str, _part: Part | None = None) -> Iterator[Source]:
         """The file itself; whoever opens it will see whether it is there."""
-        yield self.path(film, name)
+        path = self.path(film, name)
+        yield Source(path, path.stat().st_size if path.exists() else 0)
 
     def bring(self, film: str, names: Sequence[str], _place: Path) -> list[Path]:
         """The files themselves."""

@@ -9,19 +9,21 @@ object never changes, so a copy is never stale.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from app.storage.base import UNBOUNDED, Entry, FilmGone, open_source
+from app.storage.base import UNBOUNDED, Entry, FilmGone, Part, Source, open_source
 from app.storage.bucket import Bucket, Found
-from app.storage.s3_incoming import S3Incoming, read_state
+from app.storage.s3_incoming import S3Incoming
 from app.storage.s3_object import S3Object
+from app.storage.s3_original import S3Original
+from app.storage.s3_state import read_state
 from app.storage.scratch import Scratch
 
 PARALLEL: Final = 8
@@ -90,22 +92,12 @@ class S3Storage:
         """Never possible: a bucket is another disk."""
         raise OSError(18, "Invalid cross-device link", str(source))
 
-    @contextlib.contextmanager
-    def reading(self, film: str, name: str) -> Iterator[Path]:
-        """A copy of this machine, which others share."""
-        key = self._key(film, name)
-
-        def size() -> int:
-            found = self._bucket.head(key)
-            if found is None:
-                raise FileNotFoundError(key)
-            return found.bytes
-
-        def fetch(start: int, length: int) -> bytes:
-            return self._bucket.read(key, start, length)
-
-        with self._scratch.copy(film, name, size, fetch) as path:
-            yield path
+    def reading(
+        self, film: str, name: str, part: Part | None = None
+    ) -> AbstractContextManager[Source]:
+        """A copy of this machine, which others share; of a part far on, one for the caller."""
+        origin = S3Original(self._bucket, self._key(film, name), f"{self._incoming}{film}/")
+        return self._scratch.copy(film, name, origin, part)
 
     def bring(self, film: str, names: Sequence[str], place: Path) -> list[Path]:
         """Fetch them into `place`, several at a time."""

@@ -5,75 +5,20 @@ the upload, its parts, and the name of a `tail`, an object with the bytes behind
 One PUT of `state` is what makes bytes count, so that any machine goes on from there, whatever
 became of the last one. Bytes that are held back lie in objects of their own until they count: not
 every server lets a part be replaced.
+
+A part cannot be read before the upload ends. So the parts of a file that is `shared` are written
+twice, once more as objects of their own, which go with the upload's others.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import secrets
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Final
 
+from app.storage.base import HEAD_BYTES
 from app.storage.bucket import Bucket
 from app.storage.s3_errors import UploadGone
-
-HEAD_BYTES: Final = 4096
-"""So many first bytes are kept in the state: a part cannot be read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far an upload is: its parts as (tag, bytes), what is behind them, and its first bytes."""
-
-    upload_id: str = ""
-    parts: tuple[tuple[str, int], ...] = ()
-    tail: str = ""
-    tail_bytes: int = 0
-    head: bytes = b""
-
-    @property
-    def in_parts(self) -> int:
-        """Bytes in full parts."""
-        return sum(size for _, size in self.parts)
-
-    @property
-    def size(self) -> int:
-        """Bytes that count."""
-        return self.in_parts + self.tail_bytes
-
-    def to_json(self) -> bytes:
-        """As it is stored."""
-        return json.dumps(
-            {
-                "upload_id": self.upload_id,
-                "parts": self.parts,
-                "tail": self.tail,
-                "tail_bytes": self.tail_bytes,
-                "head": base64.b64encode(self.head).decode(),
-            }
-        ).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> State:
-        """Read it back."""
-        said = json.loads(data)
-        return cls(
-            said["upload_id"],
-            tuple((tag, size) for tag, size in said["parts"]),
-            said["tail"],
-            said["tail_bytes"],
-            base64.b64decode(said["head"]),
-        )
-
-
-def read_state(bucket: Bucket, place: str) -> State | None:
-    """The state of an upload whose objects lie below `place`."""
-    try:
-        return State.from_json(bucket.read(f"{place}state"))
-    except FileNotFoundError:
-        return None
+from app.storage.s3_state import State, read_shared, read_state, shared_key
 
 
 @dataclass(slots=True)
@@ -116,14 +61,21 @@ class S3Incoming:
         """Bytes received."""
         return self._state.in_parts + len(self._waiting) * self._part_bytes + len(self._buffer)
 
-    @property
-    def path(self) -> Path | None:
-        """None: parts cannot be read before there are all."""
-        return None
-
     def head(self, size: int) -> bytes:
-        """The first bytes, at most HEAD_BYTES."""
-        return self._state.head[:size]
+        """The first bytes: out of the state, or of the shared parts."""
+        if size <= HEAD_BYTES or not self._place or not self.shared:
+            return self._state.head[:size]
+        return read_shared(self._bucket, self._place, self._saved, 0, min(size, self.shared))
+
+    def share(self) -> None:
+        """Write each part twice from here on, if none was written before."""
+        if self._place and not self._state.parts:
+            self._state = replace(self._state, shared=True)
+
+    @property
+    def shared(self) -> int:
+        """Bytes in parts that are written down."""
+        return self._saved.in_parts if self._saved.shared else 0
 
     def write(self, data: bytes) -> int:
         """Keep the bytes until there is a full part of them; then upload that."""
@@ -178,13 +130,12 @@ class S3Incoming:
             self._save(bytes(self._buffer))
 
     def show(self, film: str) -> None:
-        """Never asked for: there is no `path`."""
-        raise NotImplementedError(film)
+        """Nothing to do: it is found by its name."""
+        self._require_name(film)
 
     def keep(self, film: str) -> None:
         """Make the parts one object."""
-        if film != self._name:
-            raise ValueError("a film has the name under which it is received")
+        self._require_name(film)
         size = self.size
         if size == self._opened and self._is_there(size):  # who did this died before saying so
             self._done = True
@@ -217,6 +168,10 @@ class S3Incoming:
         if not self._done:
             self._forget()
 
+    def _require_name(self, film: str) -> None:
+        if film != self._name:
+            raise ValueError("a film has the name under which it is received")
+
     def _snapshot(self) -> _Kept:
         return _Kept(self._state, bytes(self._buffer))
 
@@ -225,6 +180,8 @@ class S3Incoming:
             upload_id = self._bucket.begin(self._key)
             self._state = replace(self._state, upload_id=upload_id)
         number = len(self._state.parts) + 1
+        if self._place and self._state.shared:
+            self._bucket.put(shared_key(self._place, number), data)
         try:
             tag = self._bucket.put_part(self._key, self._state.upload_id, number, data)
         except UploadGone:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from app.storage.base import Answer
 from app.storage.bucket import Bucket
@@ -34,6 +35,11 @@ class S3Object:
         if self._signing is None:
             return None
         return self._signing.sign(self._key, ADDRESS_SECONDS, mimetype, cache)
+
+    def signed_path(self, mimetype: str, cache: str) -> str:
+        """The rest of an address that is signed for us; the path unquoted, as servers hold it."""
+        parts = urlsplit(self._bucket.sign(self._key, ADDRESS_SECONDS, mimetype, cache))
+        return f"{unquote(parts.path)}?{parts.query}"
 
     def open(self, wanted: Mapping[str, str]) -> Answer:
         """Get it, or the part of it that is wanted."""

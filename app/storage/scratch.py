@@ -1,6 +1,8 @@
 """Files of another machine's storage on this one, for as long as somebody works on them.
 
-    <boot>/copies/<film>/       originals, each as <name>.part while it comes, and `lock`
+    <boot>/copies/<film>/       originals, each as far as it was fetched (`growing.py`), and as
+                                <name> once it is whole; `lock`
+    <boot>/copies/<film>/parts/ parts of originals, for one process each
     <boot>/attempts/<attempt>/  what an attempt at a task writes
 
 Locks (flock) say what is in use: whoever reads a copy or writes an attempt holds one, and the
@@ -12,28 +14,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
+import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from app.storage.base import StorageAway
-
-log = logging.getLogger(__name__)
-
-RANGE_BYTES: Final = 8 << 20
-RANGES: Final = 4
-"""So many ranges are fetched at a time."""
+from app.storage.base import Part, Source, StorageAway
+from app.storage.growing import Growing, Origin, turn
 
 YOUNG_SECONDS: Final = 60.0
-"""An attempt's folder so young may be about to be locked."""
-
-Fetch = Callable[[int, int], bytes]
-"""Gives bytes of a file: from where, and how many."""
+"""The folder of an attempt, or of a part, so young may be about to be locked."""
 
 
 class Scratch:
@@ -62,21 +56,38 @@ class Scratch:
             os.close(handle)
 
     @contextlib.contextmanager
-    def copy(self, film: str, name: str, size: Callable[[], int], fetch: Fetch) -> Iterator[Path]:
-        """A whole copy of a film's file, which stays until the block ends.
+    def copy(
+        self, film: str, name: str, origin: Origin, part: Part | None = None
+    ) -> Iterator[Source]:
+        """A copy of a film's file, which stays until the block ends: whole, or a part at least.
 
-        It is fetched once for all processes, and goes on where one that died left off. Raises
-        StorageAway also while there is no room for it beside the copies in use.
+        It is fetched once for all processes, from its front on, and goes on where one that died
+        left off. Who needs a part far behind what is there gets a file of its own with that part.
+        Raises FileNotFoundError, and StorageAway also while there is no room beside the copies in
+        use.
         """
         folder = self._copies / film
-        handle = self._hold(folder)
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._hold(folder))
             path = folder / name
-            if not path.exists():
-                self._complete(folder, path, size, fetch)
-            yield path
-        finally:
-            os.close(handle)
+            if path.exists():
+                yield Source(path, path.stat().st_size)
+                return
+            there, is_all = origin.measure()
+            growing = Growing(folder, name, origin, there)
+            wanted = Part(there) if part is None else replace(part, end=min(part.end, there))
+            if growing.is_far(wanted):
+                self._grow(growing, replace(wanted, end=min(wanted.front, there)))
+                apart = stack.enter_context(self._apart(folder, growing.size_apart(wanted)))
+                growing.write_apart(apart, wanted)
+                yield Source(apart, wanted.front)
+                return
+            self._grow(growing, wanted)
+            size = growing.bytes
+            if is_all and size == there:
+                with contextlib.suppress(FileExistsError):
+                    os.link(growing.path, path)  # who reads the other name goes on
+            yield Source(growing.path, size)
 
     def films(self) -> Iterator[str]:
         """The films of which there are copies."""
@@ -92,7 +103,8 @@ class Scratch:
         for old in _inside(self._root):
             if old != self._now:
                 shutil.rmtree(old, ignore_errors=True)
-        for place in _inside(self._attempts):
+        parts = [part for film in _inside(self._copies) for part in _inside(film / "parts")]
+        for place in [*_inside(self._attempts), *parts]:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - place.stat().st_mtime > YOUNG_SECONDS:
                     _remove_unheld(place, "")
@@ -110,37 +122,35 @@ class Scratch:
                     return handle
                 os.close(handle)
 
-    def _complete(self, folder: Path, path: Path, size: Callable[[], int], fetch: Fetch) -> None:
-        part = path.with_name(f"{path.name}.part")
-        with part.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if path.exists():  # another process fetched it
-                part.unlink(missing_ok=True)
-                return
-            whole = size()
-            at = os.fstat(file.fileno()).st_size
-            self._make_room(folder, whole)
-            with ThreadPoolExecutor(RANGES) as pool:
-                while at < whole:
-                    starts = range(at, min(whole, at + RANGES * RANGE_BYTES), RANGE_BYTES)
-                    lengths = [min(RANGE_BYTES, whole - start) for start in starts]
-                    for block, length in zip(
-                        pool.map(fetch, starts, lengths), lengths, strict=True
-                    ):
-                        if len(block) != length:
-                            raise StorageAway("a range came short")
-                        file.write(block)
-                        at += length
-                    file.flush()
-            part.rename(path)
+    def _grow(self, growing: Growing, part: Part) -> None:
+        """Have the part in the copy that all share, and all that lies before it."""
+        if lacking := growing.lacks(part):
+            self._make_room(growing.path.parent, lacking)
+        if part.back is not None:
+            growing.bring_end(part.back)
+        growing.reach(part.end)
 
-    def _make_room(self, mine: Path, size: int) -> None:
-        """Promise room to a copy of so many bytes: the longest unused others go for it.
+    @contextlib.contextmanager
+    def _apart(self, folder: Path, size: int) -> Iterator[Path]:
+        """A place for a file that only this process reads; it is swept once the process is dead."""
+        place = folder / "parts" / secrets.token_hex(8)
+        self._make_room(folder, size)
+        place.mkdir(parents=True)
+        handle = _lock(place, fcntl.LOCK_EX)
+        try:
+            yield place / "part"
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            os.close(handle)
+
+    def _make_room(self, mine: Path, more: int) -> None:
+        """Promise room to so many more bytes of a film: the longest unused others go for it.
 
         A film that is larger than all the room is taken when it is alone.
         """
-        with (self._now / "room").open("a") as room:
-            fcntl.flock(room, fcntl.LOCK_EX)
+        with (self._now / "room").open("a") as room, turn(room.fileno()):
+            before = (mine / "lock").read_text()
+            size = max(_used(mine) + more, int(before or 0))
             (mine / "lock").write_text(str(size))
             promised: dict[Path, tuple[float, int]] = {}
             for folder in _inside(self._copies):
@@ -156,7 +166,7 @@ class Scratch:
                     del promised[folder]
                     left += bytes_
             if left < 0 and any(bytes_ for _, bytes_ in promised.values()):
-                (mine / "lock").write_text("")
+                (mine / "lock").write_text(before)
                 raise StorageAway("SCRATCH_BYTES is taken by films that are worked on")
 
 
@@ -177,6 +187,17 @@ def _remove_unheld(folder: Path, lock: str) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def _used(folder: Path) -> int:
+    """Bytes that a folder takes: a file of two names once, holes not at all."""
+    found = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            seen = path.stat()
+            if path.is_file():
+                found[seen.st_ino] = min(seen.st_size, seen.st_blocks * 512)
+    return sum(found.values())
 
 
 def _lock(path: Path, how: int) -> int:

@@ -50,7 +50,7 @@ def hash_original(video_id: int) -> None:
     if film is None:
         return
     try:
-        with storage().reading(film, ORIGINAL) as path, path.open("rb") as file:
+        with storage().reading(film, ORIGINAL) as source, source.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return

@@ -11,6 +11,7 @@ import threading
 from flask import Flask, current_app
 from redis.exceptions import RedisError
 from rq import get_current_job
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import db
 from app.media.errors import MediaError, Stopped, disk_full
@@ -121,12 +122,25 @@ def _attempt(mine: Claim) -> None:
         _failed(mine, error)
     except Exception as error:
         db.session.rollback()
+        if _is_lost(mine):  # a film that is deleted goes from under who works on it
+            log.info("task stopped", extra={"facts": _facts(mine)})
+            return
         log.error("task failed", exc_info=error, extra={"facts": _facts(mine)})
         send_reports()  # this process ends with the job
         _failed(mine, _as_media_error(mine, error))
     finally:
         beat.end()
         storage().drop_scratch(mine.film, mine.attempt)
+
+
+def _is_lost(mine: Claim) -> bool:
+    try:
+        claims.renew(mine)
+    except LostClaim:
+        return True
+    except SQLAlchemyError:
+        pass  # not as far as we know
+    return False
 
 
 def _as_media_error(mine: Claim, error: Exception) -> MediaError:
@@ -150,7 +164,7 @@ def _failed(mine: Claim, error: MediaError) -> None:
     )
     final = error.permanent or mine.attempts >= current_app.config["TASK_ATTEMPTS"]
     try:
-        if mine.received is not None:  # it may go well once the whole file is there
+        if mine.sees_part:
             claims.wait_for_rest(mine)
             db.session.commit()
         elif error.code in {COPY_FAILED, ROW_CHANGED}:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from app.database import db
 from app.media.plan import AudioRow, Plan, VideoRow
 from app.observability import request_id
-from app.videos.models import Cell, Grid, GridRole, Rendition, Task, TaskKind, Video
+from app.videos.models import WHOLE, Cell, Grid, GridRole, Rendition, Task, TaskKind, Video
 
 FIRST, IMAGES, FILL, AGAIN = 1, 2, 3, 4
 """AGAIN: who waits for a film to be there at all goes before one that only becomes another."""
@@ -38,7 +38,7 @@ def lay_out(
     if role is GridRole.CURRENT:
         for kind in (TaskKind.POSTER, *([TaskKind.TEXT] if plan.text else [])):
             task = _task(video_id, kind, IMAGES)
-            task.needs = plan.needs_whole
+            task.needs = WHOLE if plan.needs else 0
             db.session.add(task)
         width, height = size or (None, None)
         db.session.execute(
@@ -58,7 +58,7 @@ def lay_out(
         copied = len(encoded) < len(plan.video)
         work += _chunk_work(video_id, encoded, len(plan.chunks), copied=copied)
     for task, renditions, chunks in work:
-        if plan.needs:  # the file is still coming in; a row begins with its first chunk
+        if plan.needs:  # a row begins with its first chunk
             task.needs = plan.needs[renditions[0].name][chunks[0]]
         task.work = _work_of(task, renditions, chunks, plan)
         task.grid_id = grid.id

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
-from pathlib import Path
 
 from flask import current_app
 from sqlalchemy import delete, update
 
 from app.database import db
-from app.media.apart import probe_apart
-from app.media.arrivals import needs_of
+from app.media.arrivals import with_parts
 from app.media.binary import ffmpeg_binary
 from app.media.captions import to_webvtt
 from app.media.cells import fill_chunk, fill_row
@@ -34,6 +30,7 @@ from app.tasks.claims import Claim
 from app.tasks.layout import lay_out
 from app.tasks.progress import review
 from app.tasks.publishing import finish, publish
+from app.tasks.sources import Stop, front_of, opened, part_of, probed
 from app.tasks.takeover import is_for_next
 from app.videos.models import (
     Cell,
@@ -47,7 +44,6 @@ from app.videos.models import (
 from app.videos.names import (
     INIT,
     MODERN,
-    ORIGINAL,
     POSTER_UPLOAD,
     grid_file,
     image_file,
@@ -56,20 +52,16 @@ from app.videos.names import (
 )
 from app.videos.queries import current_grid
 
-Stop = Callable[[], bool]
-
 
 def plan_film(mine: Claim, stop: Stop) -> None:
     """Probe the original, fix the plan, and lay out the grid's rows, cells and tasks."""
     may_copy = db.session.scalar(db.select(Video.may_copy).where(Video.id == mine.video_id))
     db.session.rollback()
     role = GridRole.NEXT if is_for_next(mine) else GridRole.CURRENT
-    coming_in = mine.received is not None
-    with _source(mine) as source:
-        facts = probe_apart(source, stop=stop, whole=mine.size if coming_in else None)
+    facts, entrance = probed(mine, stop)
     plan = make_plan(facts, _options(copy=bool(may_copy)))
-    if coming_in:
-        plan = replace(plan, needs=needs_of(facts, plan))
+    if entrance is not None:
+        plan = with_parts(plan, facts, entrance)
     claims.hold(mine)
     lay_out(mine.video_id, plan, facts.video.upright if facts.video else None, role)
     claims.finish(mine)
@@ -86,12 +78,15 @@ def fill_cells_of_chunk(mine: Claim, stop: Stop) -> None:
     chunk = empty[0][1]
     rows = [name for name, _chunk in empty]
     place = storage().scratch(mine.film, mine.attempt)
-    with _source(mine) as source:
+    with opened(mine, part_of(mine, plan, rows[0], chunk)) as source:
+        film, once = source.path, source.bytes < mine.size
         if isinstance(plan.row(rows[0]), AudioRow):  # who waits for sound far ahead of its row
-            made = fill_excerpt(source, plan, rows[0], chunk, place, ffmpeg=_ffmpeg(), stop=stop)
+            made = fill_excerpt(film, plan, rows[0], chunk, place, ffmpeg=_ffmpeg(), stop=stop)
             results = [made]
         else:
-            results = fill_chunk(source, plan, chunk, rows, place, ffmpeg=_ffmpeg(), stop=stop)
+            results = fill_chunk(
+                film, plan, chunk, rows, place, ffmpeg=_ffmpeg(), stop=stop, once=once
+            )
     publish(mine, grid_id, results, last=True)
     return None
 
@@ -101,16 +96,18 @@ def fill_cells_of_row(mine: Claim, stop: Stop) -> None:
     plan, grid_id, empty = _empty_cells(mine)
     if not empty:
         return finish(mine)
-    row = empty[0][0]
+    row, first = empty[0]
     filled = _filled_chunks(mine)
     place = storage().scratch(mine.film, mine.attempt)
+    begun = front_of(mine, plan, row, first)
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(_source(mine))
-        results = fill_row(source, plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled)
+        source = stack.enter_context(opened(mine, begun))
+        film = source.path
+        results = fill_row(film, plan, row, place, ffmpeg=_ffmpeg(), stop=stop, skip=filled)
         stack.enter_context(contextlib.closing(results))
         for result in results:
-            if mine.received is not None and plan.needs[row][result.chunk] > mine.received:
-                claims.wait_for_rest(mine)  # the file had not come any further
+            if begun is not None and plan.needs[row][result.chunk] > source.bytes:
+                claims.wait_for_rest(mine)  # the file was not there any further
                 return db.session.commit()
             publish(mine, grid_id, [result], last=False)
     if _empty_cells(mine)[2]:  # given back meanwhile by who could not make it ahead of the row
@@ -128,8 +125,9 @@ def make_images(mine: Claim, stop: Stop) -> None:
     try:
         (own,) = storage().bring(mine.film, [POSTER_UPLOAD], place)
     except FileNotFoundError:
-        with _source(mine) as source:
-            made = make_poster(source, plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen)
+        with opened(mine) as source:
+            film = source.path
+            made = make_poster(film, plan, place, ffmpeg=_ffmpeg(), stop=stop, seconds=chosen)
     else:
         made = use_image(own, place, ffmpeg=_ffmpeg(), stop=stop)
     claims.hold(mine)
@@ -155,8 +153,8 @@ def read_captions(mine: Claim, stop: Stop) -> None:
     plan, _grid_id = _plan(mine)
     place = storage().scratch(mine.film, mine.attempt)
     files, rows = [], []
-    with _source(mine) as source:
-        found = list(read_texts(source, plan, place, ffmpeg=_ffmpeg(), stop=stop))
+    with opened(mine) as source:
+        found = list(read_texts(source.path, plan, place, ffmpeg=_ffmpeg(), stop=stop))
     for row, cues in found:
         name = new_text()
         path = place / f"{name}.vtt"
@@ -211,11 +209,6 @@ HANDLERS: dict[TaskKind, Callable[[Claim, Stop], None]] = {
     TaskKind.TEXT: read_captions,
     TaskKind.STORYBOARD: make_previews,
 }
-
-
-def _source(mine: Claim) -> AbstractContextManager[Path]:
-    """The film's file on this machine; what is made of it is published once it is let go."""
-    return storage().reading(mine.film, ORIGINAL)
 
 
 def _ffmpeg() -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,9 +15,22 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from app.database import DEAD_LINKS
+
+DEAD = {
+    socket.TCP_KEEPIDLE: "tcp_keepalives_idle",
+    socket.TCP_KEEPINTVL: "tcp_keepalives_interval",
+    socket.TCP_KEEPCNT: "tcp_keepalives_count",
+    socket.TCP_USER_TIMEOUT: "tcp_user_timeout",
+}
+
 
 class Forwarder:
-    """Passes TCP connections on, so that a part of this machine is at an address of a link."""
+    """Passes TCP connections on, so that a part of this machine is at an address of a link.
+
+    It gives dead ones up as PostgreSQL does that was asked to (`app.database`): there is none here
+    that would listen to TCP itself.
+    """
 
     def __init__(self, address: str, to: str | tuple[str, int]) -> None:
         self._to = to
@@ -30,6 +44,10 @@ class Forwarder:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line: socket.socket = writer.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, name in DEAD.items():
+            line.setsockopt(socket.IPPROTO_TCP, option, DEAD_LINKS[name])
         with contextlib.suppress(OSError, asyncio.CancelledError):
             if isinstance(self._to, str):
                 there, back = await asyncio.open_unix_connection(self._to)

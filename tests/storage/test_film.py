@@ -19,7 +19,7 @@ from sqlalchemy import select
 from app.database import db
 from app.storage import storage
 from app.storage.bucket import Bucket
-from app.storage.s3_incoming import read_state
+from app.storage.s3_state import read_state
 from app.tasks import audit
 from app.tasks.jobs import run_task
 from app.tasks.reconcile import reconcile
@@ -124,6 +124,15 @@ def test_from_upload_to_deletion(
     assert all(key.startswith(f"{prefix}films/{name}/") for key in keys(objects, prefix))
     assert objects.read(f"{prefix}films/{name}/original") == film
     assert hashes(segments(signed_in, video_id)) == promised(app)
+    root = signed_in.get(f"/api/videos/{video_id}/playback/").json["hls_url"]
+    asked = root.replace("master.m3u8", "audio-0/0.m4s/where")
+    assert signed_in.get(asked).status_code == 404
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setitem(app.config, "S3_DELIVERY", "nginx")
+        told = signed_in.get(asked)
+    assert (told.status_code, told.data) == (303, b"")
+    with urllib.request.urlopen(rclone.endpoint + told.headers["X-Film-Object"]) as got:  # noqa: S310
+        assert hashlib.sha256(got.read()).hexdigest() in promised(app)
     with signed_in.get(video["thumbnail_url"]) as picture:
         assert (picture.status_code, picture.mimetype) == (200, "image/jpeg")
         assert picture.data.startswith(b"\xff\xd8")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.storage.base import Incoming, LocalFile, Storage, StorageAway
+from app.storage import growing
+from app.storage.base import HEAD_BYTES, Incoming, LocalFile, Part, Storage, StorageAway
 from app.storage.bucket import Bucket
 from app.storage.incoming import LocalIncoming
 from app.storage.s3 import S3Storage
@@ -59,8 +60,9 @@ def test_a_film_comes_in_is_worked_on_and_leaves_nothing(form: Storage, tmp_path
     original = form.entry(FILM, "original")
     assert original is not None
     assert (original.bytes, original.is_folder) == (len(DATA), False)
-    with form.reading(FILM, "original") as path:
-        assert path.read_bytes() == DATA
+    with form.reading(FILM, "original") as source:
+        assert source.path.read_bytes() == DATA
+        assert source.bytes == len(DATA)
     assert b"".join(form.blocks(FILM, "original")) == DATA
     published(form, a=b"first", b=b"second")
     assert names(form) == {"original", "grid-1/360p/a.m4s", "grid-1/360p/b.m4s"}
@@ -241,10 +243,9 @@ def remote(rclone: Server, prefix: str, tmp_path: Path) -> S3Storage:
     return in_bucket(rclone, prefix, tmp_path)
 
 
-def test_an_original_is_fetched_once_for_all(
-    remote: S3Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    receive(remote, DATA)
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each call has read out of a bucket."""
     fetched: list[int] = []
     read = Bucket.read
 
@@ -254,11 +255,17 @@ def test_an_original_is_fetched_once_for_all(
         return data
 
     monkeypatch.setattr(Bucket, "read", counted)
+    return fetched
+
+
+def test_an_original_is_fetched_once_for_all(remote: S3Storage, fetched: list[int]) -> None:
+    receive(remote, DATA)
+    fetched.clear()
     found: list[bytes] = []
 
     def work() -> None:
-        with remote.reading(FILM, "original") as path:
-            found.append(path.read_bytes())
+        with remote.reading(FILM, "original") as source:
+            found.append(source.path.read_bytes())
 
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
@@ -269,42 +276,174 @@ def test_an_original_is_fetched_once_for_all(
     assert sum(fetched) == len(DATA)
 
 
+RANGE = 100_000
+
+
+@pytest.fixture
+def held(remote: S3Storage, fetched: list[int], monkeypatch: pytest.MonkeyPatch) -> S3Storage:
+    """A bucket with a film of which nothing has been fetched yet; that is done in small ranges."""
+    monkeypatch.setattr(growing, "RANGE_BYTES", RANGE)
+    receive(remote, DATA)
+    fetched.clear()
+    return remote
+
+
+def test_only_the_part_that_is_needed_is_fetched(held: S3Storage, fetched: list[int]) -> None:
+    begin, end = 50 * RANGE, 53 * RANGE + 7
+    with held.reading(FILM, "original", Part(RANGE + 1)) as front:
+        assert front.bytes == sum(fetched) == 2 * RANGE, "whole ranges"
+        assert front.path.read_bytes() == DATA[: 2 * RANGE]
+        with held.reading(FILM, "original", Part(end, begin, front=2000)) as far:
+            assert far.bytes == 2000
+            data = far.path.read_bytes()
+            assert data[:2000] == DATA[:2000]
+            assert data[begin:] == DATA[begin:end], "and there it ends"
+            assert not any(data[2000:begin])
+            assert sum(fetched) == 2 * RANGE + end - begin
+        assert not far.path.exists()
+        with held.reading(FILM, "original", Part(4 * RANGE, 3 * RANGE)) as near:
+            assert near.path.read_bytes() == DATA[: 4 * RANGE], "the front grows"
+            assert near.path.samefile(front.path)
+        with held.reading(FILM, "original") as whole:
+            assert whole.path.read_bytes() == DATA
+        assert front.path.read_bytes() == DATA, "who read the front can go on"
+    assert sum(fetched) == len(DATA) + end - begin
+    with held.reading(FILM, "original", Part(10)) as again:
+        assert again.bytes == len(DATA), "it is there already"
+    held.delete_film(FILM)
+    assert list(held.copies()) == []
+
+
+def test_the_end_of_a_file_comes_before_its_middle(held: S3Storage, fetched: list[int]) -> None:
+    back = len(DATA) - RANGE - 5
+    with held.reading(FILM, "original", Part(RANGE + 1, back=back)) as near:
+        assert near.bytes == 2 * RANGE
+        data = near.path.read_bytes()
+        assert (data[: 2 * RANGE], data[back:]) == (DATA[: 2 * RANGE], DATA[back:])
+        assert not any(data[2 * RANGE : back])
+        assert sum(fetched) == 2 * RANGE + len(DATA) - back
+    begin, end = 50 * RANGE, 53 * RANGE + 7
+    with held.reading(FILM, "original", Part(end, begin, 2000, back)) as far:
+        data = far.path.read_bytes()
+        assert data[:2000] == DATA[:2000]
+        assert data[begin:end] == DATA[begin:end]
+        assert data[back:] == DATA[back:]
+        assert not any(data[2000:begin] + data[end:back])
+        assert sum(fetched) == 2 * RANGE + len(DATA) - back + end - begin
+    for wanted in (Part(len(DATA) - 5, back + RANGE, 2000, back), Part(len(DATA), back=back)):
+        with held.reading(FILM, "original", wanted) as last:
+            data = last.path.read_bytes()
+            assert data[wanted.begin :] == DATA[wanted.begin :]
+    with held.reading(FILM, "original") as whole:
+        assert whole.path.read_bytes() == DATA
+
+
+def test_who_dies_while_the_end_comes_is_followed_by_another(
+    held: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = len(DATA) - 6 * RANGE
+    child = os.fork()
+    if child == 0:
+        fetch = Bucket.read
+
+        def dying(bucket: Bucket, key: str, start: int, length: int) -> bytes:
+            if start >= back + 4 * RANGE:
+                os._exit(0)
+            return fetch(bucket, key, start, length)
+
+        monkeypatch.setattr(Bucket, "read", dying)
+        held.reading(FILM, "original", Part(RANGE, back=back)).__enter__()
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    with held.reading(FILM, "original", Part(RANGE, back=back)) as source:
+        data = source.path.read_bytes()
+        assert (data[:RANGE], data[back:]) == (DATA[:RANGE], DATA[back:])
+    with held.reading(FILM, "original") as whole:
+        assert whole.path.read_bytes() == DATA
+
+
+def test_a_file_is_read_while_it_comes_in(form: Storage, fetched: list[int]) -> None:
+    incoming = form.receive(FILM)
+    incoming.write(DATA[:5000])
+    incoming.share()
+    incoming.write(DATA[5000 : PART + 9000])
+    there = incoming.shared
+    assert PART <= there <= PART + 9000
+    assert incoming.head(PART - 5) == DATA[: PART - 5]
+    incoming.close()
+    incoming = form.receive(FILM)
+    assert incoming.shared >= there, "it stays so, whoever goes on"
+    incoming.show(FILM)
+    with form.reading(FILM, "original") as source:
+        assert source.bytes >= there
+        assert source.path.read_bytes()[:there] == DATA[:there]
+        incoming.write(DATA[PART + 9000 :])
+        incoming.sync()
+        incoming.keep(FILM)
+        form.drop_received(FILM)
+        fetched.clear()
+        with form.reading(FILM, "original") as whole:
+            assert whole.path.read_bytes() == DATA
+        if fetched:
+            assert sum(fetched) <= len(DATA) - there, "what was there is not fetched again"
+    assert names(form) == {"original"}
+
+
+def test_a_file_that_is_not_shared_cannot_be_read_before_its_end(remote: S3Storage) -> None:
+    incoming = remote.receive(FILM)
+    incoming.write(DATA)
+    assert incoming.shared == 0
+    assert incoming.head(9000) == DATA[:HEAD_BYTES]
+    with pytest.raises(FileNotFoundError), remote.reading(FILM, "original"):
+        pass
+    incoming.share()
+    assert incoming.shared == 0, "its first parts cannot be read"
+
+
 def test_copies_take_no_more_room_than_they_may(
     rclone: Server, prefix: str, tmp_path: Path
 ) -> None:
-    scratch = Scratch(tmp_path / "scratch", 3000)
-    small = S3Storage(Bucket(rclone.account()), prefix, scratch, part_bytes=PART)
+    room = Scratch(tmp_path / "scratch", 3000)
+    small = S3Storage(Bucket(rclone.account()), prefix, room, part_bytes=PART)
     films = [letter * 32 for letter in "abc"]
     for film in films:
         receive(small, DATA[:1400], film)
     with small.reading(films[0], "original"):
-        with small.reading(films[1], "original") as path:
+        with small.reading(films[1], "original") as source:
             assert set(small.copies()) == set(films[:2])
             with pytest.raises(StorageAway), small.reading(films[2], "original"):
                 pass
-            assert path.read_bytes() == DATA[:1400]
-        with small.reading(films[2], "original") as path:
-            assert path.read_bytes() == DATA[:1400]
+            assert source.path.read_bytes() == DATA[:1400]
+        with small.reading(films[2], "original") as source:
+            assert source.path.read_bytes() == DATA[:1400]
             assert films[1] not in small.copies(), "the one that nobody reads went"
     large = "d" * 32
     receive(small, DATA[:5000], large)
-    with small.reading(large, "original") as path:
-        assert path.read_bytes() == DATA[:5000], "alone it may be larger than all the room"
+    with small.reading(large, "original") as source:
+        assert source.path.read_bytes() == DATA[:5000], "alone it may be larger than all the room"
     assert list(small.copies()) == [large]
 
 
-def test_what_the_dead_left_on_this_machine_is_swept(remote: S3Storage, tmp_path: Path) -> None:
-
+def test_what_the_dead_left_on_this_machine_is_swept(
+    remote: S3Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(remote, DATA)
     mine = remote.scratch(FILM, "1-1")
     (tmp_path / "scratch" / "an-earlier-boot" / "copies").mkdir(parents=True)
     child = os.fork()
     if child == 0:
         remote.scratch(FILM, "2-1")
+        monkeypatch.setattr(growing, "RANGE_BYTES", RANGE)
+        reading = remote.reading(FILM, "original", Part(60 * RANGE, 59 * RANGE))
+        reading.__enter__()
         os._exit(0)
     os.waitpid(child, 0)
-    for place in mine.parent.iterdir():
+    parts = [*(tmp_path / "scratch").glob("*/copies/*/parts/*")]
+    assert len(parts) == 1
+    for place in [*mine.parent.iterdir(), *parts]:
         os.utime(place, (time.time() - 1000,) * 2)
     remote.sweep_incoming(3600)
+    assert not parts[0].exists()
     assert [place.name for place in mine.parent.iterdir()] == ["1-1"]
     assert len(list((tmp_path / "scratch").iterdir())) == 1
 

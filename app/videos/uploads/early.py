@@ -8,6 +8,7 @@ fails meanwhile is tried again once the file is whole.
 from __future__ import annotations
 
 import logging
+from io import BytesIO
 from typing import Final
 
 from sqlalchemy import select, update
@@ -15,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.auth.models import User
 from app.database import db, update_rows
-from app.media.arrivals import can_begin
-from app.storage import Incoming
+from app.media.arrivals import can_begin, needed_to_begin
+from app.storage import HEAD_BYTES, Incoming
 from app.videos import policy, service
 from app.videos.catalogue_cache import UNSEEN
 from app.videos.models import Upload, Video
@@ -29,20 +30,27 @@ SMALLEST_BYTES: Final = 8 << 20
 """Of a smaller film the rest is there before anything could be made of the first part."""
 
 
-def follow(upload_id: int, coming: Incoming, size: int) -> None:
-    """So many bytes have come: begin the film if that is possible now, or let it go on. Commits.
+def expect(coming: Incoming, length: int) -> None:
+    """The first HEAD_BYTES have come: if the film may begin early, let its bytes be read."""
+    if length >= SMALLEST_BYTES and needed_to_begin(BytesIO(coming.head(HEAD_BYTES))) is not None:
+        coming.share()
+
+
+def follow(upload_id: int, coming: Incoming) -> None:
+    """Bytes have come: begin the film if that is possible now, or let it go on. Commits.
 
     What fails here does not harm the upload; its end begins the film in any case.
     """
     try:
-        _follow(upload_id, coming, size)
+        _follow(upload_id, coming)
     except (OSError, SQLAlchemyError):
         db.session.rollback()
         log.warning("could not go on with a film that comes in", exc_info=True)
 
 
-def _follow(upload_id: int, coming: Incoming, size: int) -> None:
+def _follow(upload_id: int, coming: Incoming) -> None:
     upload = db.session.get_one(Upload, upload_id)
+    size = coming.shared
     if upload.video_id is not None:
         update_rows(
             update(Video)
@@ -67,8 +75,11 @@ def _follow(upload_id: int, coming: Incoming, size: int) -> None:
 
 
 def _can_begin(coming: Incoming) -> bool:
-    """Only where the bytes can be read before they are all there, and say where all lies."""
-    return coming.path is not None and can_begin(coming.path)
+    """Whether what can be read of it says where all lies."""
+    needed = needed_to_begin(BytesIO(coming.head(HEAD_BYTES)))
+    return (
+        needed is not None and needed <= coming.shared and can_begin(BytesIO(coming.head(needed)))
+    )
 
 
 def details_of(upload: Upload) -> VideoDetails:

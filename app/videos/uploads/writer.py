@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 from app.auth.models import User
 from app.database import db, epoch_now, now, update_rows
 from app.errors import Conflict, DomainError, NotSignedIn
-from app.storage import Incoming, StorageAway, storage
+from app.storage import HEAD_BYTES, Incoming, StorageAway, storage
 from app.videos import policy, service
 from app.videos.models import Upload
 from app.videos.uploads import early
@@ -94,7 +94,7 @@ def append(upload: Upload, offset: int, body: Body) -> None:
         if intake.size == mine.length:
             _finish(mine, intake)
         else:
-            early.follow(mine.upload_id, intake.incoming, intake.size)
+            early.follow(mine.upload_id, intake.incoming)
 
 
 def settle(upload: Upload) -> None:
@@ -157,8 +157,11 @@ def _receive(mine: Claim, intake: Intake, body: Body) -> None:
         while left and (block := body.stream.read(min(BLOCK_BYTES, left))):
             size = intake.size if checksum is None else start
             if renew(mine, size):
-                early.follow(mine.upload_id, intake.incoming, size)
+                early.follow(mine.upload_id, intake.incoming)
+            before = intake.size
             intake.write(block)
+            if before < HEAD_BYTES <= intake.size:
+                early.expect(intake.incoming, mine.length)
             left -= len(block)
             if checksum is not None:
                 checksum.digest.update(block)

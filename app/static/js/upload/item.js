@@ -7,7 +7,6 @@ import { endUpload, sendDetails, Sending, UploadStopped } from "./sending.js";
 
 const template = document.querySelector("template[data-item]");
 const FIELDS = ["title", "description", "category"];
-const FIELDS_SHOWN = new Set(["waiting", "queued", "uploading", "paused", "converting", "ready", "failed"]);
 const STOPPABLE = new Set(["queued", "uploading", "paused", "left"]);
 let counter = 0;
 
@@ -115,7 +114,7 @@ export class Item {
   show(state) {
     this.state = state;
     this.element.dataset.state = state;
-    const shown = FIELDS_SHOWN.has(state) && !this.final;
+    const shown = state !== "left" && !this.final;
     this.part("fields").hidden = !shown;
     this.part("title").hidden = shown;
     this.part("title").textContent = this.title;
