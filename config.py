@@ -117,6 +117,12 @@ def _crf(value: str) -> int:
     return int(value)
 
 
+def _niceness(value: str) -> int:
+    if not 0 <= int(value) <= 19:
+        raise ValueError("must be a number from 0 to 19")
+    return int(value)
+
+
 def _limit(value: str) -> str:
     try:
         parse_many(value)
@@ -152,8 +158,8 @@ def _storage(value: str) -> str:
 
 
 def _delivery(value: str) -> str:
-    if value not in {"redirect", "proxy"}:
-        raise ValueError("must be redirect or proxy")
+    if value not in {"redirect", "proxy", "nginx"}:
+        raise ValueError("must be redirect, proxy or nginx")
     return value
 
 
@@ -268,7 +274,8 @@ class Settings:
     S3_DELIVERY: str = _setting(
         _delivery,
         "redirect",
-        "How viewers get segments: redirect (from the S3 server) or proxy (through this machine).",
+        "How viewers get segments: redirect (from the S3 server), proxy (through the application) "
+        "or nginx (through nginx's cache).",
     )
     SCRATCH_DIR: Path | None = _setting(
         _path, None, "Folder for copies that workers convert from; default: DATA_DIR/scratch."
@@ -315,6 +322,12 @@ class Settings:
     )
     WORKERS: int = _setting(
         _count, os.cpu_count() or 1, "Worker processes that `make run` and `flask worker` start."
+    )
+    WORKER_NICE: int = _setting(
+        _niceness,
+        10,
+        "How far conversion stands back for all else on the machine, 0 to 19; what a viewer waits "
+        "for does so a third as far.",
     )
     TASK_ATTEMPTS: int = _setting(
         _count, 4, "Times a piece of work is tried before its film counts as failed."

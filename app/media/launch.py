@@ -1,8 +1,8 @@
 """The cage's inner door: sets limits on itself, then becomes the program it was given.
 
 Run as ``python -I -S launch.py LIMITS -- PROGRAM ARGUMENT…`` where LIMITS is a JSON object with
-``parent`` (the process id that must still be the parent), ``nice``, ``cpu`` (seconds), ``memory``
-(bytes of address space), ``file`` (bytes of one file), ``files`` (open files) and ``landlock`` (the
+``parent`` (the process id that must still be the parent), ``cpu`` (seconds), ``memory`` (bytes of
+address space), ``file`` (bytes of one file), ``files`` (open files) and ``landlock`` (the
 descriptor of a ruleset, or null). It is a script of the standard library alone, so that it starts
 in a few milliseconds and no Python code runs between fork and exec of a threaded parent.
 """
@@ -13,7 +13,10 @@ import os
 import resource
 import signal
 import sys
+import time
 
+AUTOGROUP_TRIES = 5
+AUTOGROUP_PAUSE = 0.05
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_NO_NEW_PRIVS = 38
 LANDLOCK_RESTRICT_SELF = 446
@@ -47,12 +50,33 @@ def enter(text: str) -> None:
         hard = resource.getrlimit(name)[1]
         wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (wanted, wanted))
-    os.nice(limits["nice"])
+    _stand_back()
     if limits["landlock"] is not None:
         system.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if system.syscall(LANDLOCK_RESTRICT_SELF, limits["landlock"], 0) != 0:
             sys.exit(126)
         os.close(limits["landlock"])
+
+
+def _stand_back() -> None:
+    """Let this session count for as little as its only process does by its niceness.
+
+    Where Linux shares the processor among sessions first (sched(7), autogroup), niceness by itself
+    counts inside a session only, and each program in the cage has one of its own.
+    """
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    if niceness <= 0:
+        return
+    for _ in range(AUTOGROUP_TRIES):
+        try:
+            with open("/proc/self/autogroup", "w") as group:
+                group.write(str(niceness))
+        except BlockingIOError:  # the kernel takes ten of these a second from all together
+            time.sleep(AUTOGROUP_PAUSE)
+        except OSError:
+            return  # it shares the processor among processes
+        else:
+            return
 
 
 if __name__ == "__main__":

@@ -33,13 +33,12 @@ KEPT: Final = ("PATH", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use: CPU seconds, bytes of address space, bytes per file, niceness."""
+    """What one process may use: CPU seconds, bytes of address space, bytes per file, open files."""
 
     cpu_seconds: int = 3_600
     memory: int = 2 << 30
     file_bytes: int = 8 << 30
     open_files: int = 64
-    nice: int = 5
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,6 @@ def stream(
     )
     rules = {
         "parent": os.getpid(),
-        "nice": limits.nice,
         "cpu": limits.cpu_seconds,
         "memory": limits.memory,
         "file": limits.file_bytes,

@@ -14,7 +14,7 @@ from flask import current_app
 from sqlalchemy import Update, case, or_, select, update
 
 from app.database import db, epoch_now, update_rows
-from app.videos.models import Status, Task, TaskState, Video
+from app.videos.models import WHOLE, Status, Task, TaskState, Video
 from app.videos.work import stop_tasks
 
 BACKOFF_SECONDS = (0, 5, 20, 60)
@@ -30,7 +30,8 @@ class Claim:
     """One attempt at one task. `film` names its files, `attempt` its own scratch folder.
 
     The film's file has `size` bytes, of which `received` were there at the time of the claim, or
-    all where that is None. `grid_id` is the grid whose cells the task fills, None where it does
+    all where that is None, and the task `needs` so many of the first: 0 if nobody knows, WHOLE for
+    all. `grid_id` is the grid whose cells the task fills, None where it does
     something for the film. `request_id` is the request that asked for the work. `began` is this
     process's monotonic clock: a claim and its work are one process's.
     """
@@ -44,6 +45,7 @@ class Claim:
     grid_id: int | None = None
     size: int = 0
     received: int | None = None
+    needs: int = 0
     request_id: str | None = None
     began: float = field(default_factory=time.monotonic)
 
@@ -51,6 +53,11 @@ class Claim:
     def attempt(self) -> str:
         """A name no other attempt has."""
         return f"{self.task_id}-{self.fence}"
+
+    @property
+    def sees_part(self) -> bool:
+        """Whether only a part of the film's file is asked for: what fails may go well with all."""
+        return self.received is not None or 0 < self.needs < WHOLE
 
 
 def claim(task_id: int, worker: str) -> Claim | None:
@@ -91,6 +98,7 @@ def claim(task_id: int, worker: str) -> Claim | None:
             Task.grid_id,
             Video.size,
             Video.received,
+            Task.needs,
             Task.request_id,
         )
         .join(Video, Video.id == Task.video_id)
@@ -135,13 +143,11 @@ def try_again(mine: Claim, log: str) -> None:
 
 
 def wait_for_rest(mine: Claim) -> None:
-    """Give the task back until the film's whole file is there, in the current transaction.
+    """Give the task back for when it has the film's whole file, in the current transaction.
 
     The attempt does not count.
     """
-    update_rows(
-        _still_mine(mine).values(lease_until=0.0, needs=mine.size, attempts=Task.attempts - 1)
-    )
+    update_rows(_still_mine(mine).values(lease_until=0.0, needs=WHOLE, attempts=Task.attempts - 1))
 
 
 def postpone(mine: Claim, seconds: float) -> None:

@@ -49,9 +49,6 @@ RESTART_SECONDS = 2.0
 SOON_WORKERS = 2
 """Sound does not wait for a picture then, nor a picture for one that is no longer looked at."""
 
-BEHIND = 5
-"""How much nicer the usual workers are than the one for what is waited for."""
-
 MONITOR_SECONDS = 30
 """How often a worker tells Redis that its job is alive."""
 
@@ -200,6 +197,15 @@ def _begin_life(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the pool, which drains
 
 
+def _niceness(queue_name: str) -> int:
+    """How far a worker stands back; what it runs does so too. Who waits before a screen goes first.
+
+    A step of niceness is a tenth less of the processor (sched(7)).
+    """
+    whole: int = current_app.config["WORKER_NICE"]
+    return {VIDEOS: whole, SOON: whole // 3}.get(queue_name, 0)
+
+
 def _work(app: Flask, queue_name: str, parent: int) -> None:
     """The life of one worker process."""
     _begin_life(parent)
@@ -208,8 +214,7 @@ def _work(app: Flask, queue_name: str, parent: int) -> None:
         if queue_name != MAIL:
             _warm_up()
             db.engine.dispose()
-        if queue_name == VIDEOS:
-            os.nice(BEHIND)  # who waits before a screen goes first
+        os.nice(_niceness(queue_name))
         os.register_at_fork(after_in_child=lambda: forget_connections(db.engine))
         worker = PatientWorker(
             [queue_name],

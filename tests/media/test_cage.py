@@ -201,13 +201,28 @@ def test_an_older_kernel_holds_to_what_it_knows(
     assert shown == (SECRET.encode() if version == 0 else b"")
 
 
+def through_the_door(ruleset: int | None, *program: str) -> list[str]:
+    """A command that runs a program through the launcher, with this ruleset."""
+    rules = {"parent": os.getpid(), "cpu": 9, "memory": 1 << 30, "file": 0, "files": 20}
+    text = json.dumps({**rules, "landlock": ruleset})
+    return [sys.executable, "-I", "-S", str(LAUNCHER), text, "--", *program]
+
+
 def test_without_its_ruleset_it_does_not_start(binary: str) -> None:
-    rules = {"parent": os.getpid(), "nice": 0, "cpu": 9, "memory": 1 << 30, "file": 0, "files": 20}
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", LAUNCHER, json.dumps({**rules, "landlock": 1}), "--", binary],
-        check=False, capture_output=True,
-    )  # fmt: skip
+    done = subprocess.run(through_the_door(1, binary), check=False, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (126, b"", b"")
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="sessions are not weighed")
+@pytest.mark.parametrize("niceness", [0, 7])
+def test_its_session_is_as_nice_as_its_process(niceness: int) -> None:
+    look = "import os; print(os.nice(0), open('/proc/self/autogroup').read().split()[-1])"
+    command = through_the_door(None, sys.executable, "-c", look)
+    done = subprocess.run(
+        ["nice", "-n", str(niceness), *command],
+        capture_output=True, check=True, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(niceness)] * 2
 
 
 def builders() -> dict[str, Callable[..., list[str]]]:

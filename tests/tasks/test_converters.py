@@ -105,11 +105,15 @@ def ffmpegs(app: APIFlask) -> list[psutil.Process]:
 
 
 def halt_one(app: APIFlask) -> psutil.Process:
-    """Stop an encoding ffmpeg for good, as if it hung, as soon as there is one."""
+    """Stop an ffmpeg that fills cells for good, as if it hung, as soon as there is one.
+
+    One that looks for a poster is left alone: where that hangs, the next moment is looked at.
+    """
     halted: list[psutil.Process] = []
 
     def try_it() -> bool:
-        halted.extend(process for process in ffmpegs(app)[:1] if _halt(process))
+        filling = [one for one in ffmpegs(app) if one.info["cmdline"][-1].endswith(".part")]
+        halted.extend(process for process in filling[:1] if _halt(process))
         return bool(halted)
 
     wait_for(try_it)
@@ -123,6 +127,17 @@ def _halt(process: psutil.Process) -> bool:
         return bool(process.status() == psutil.STATUS_STOPPED)
     except psutil.NoSuchProcess:
         return False  # it came to its end before the signal
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_conversion_stands_back_and_what_a_viewer_waits_for_does_so_less(
+    app: APIFlask, tmp_path: Path
+) -> None:
+    def niceness() -> list[int]:
+        return sorted(worker.nice() for worker in psutil.Process(pool.pid).children())
+
+    with workers(app, tmp_path / "worker.log", WORKER_NICE="12") as pool:
+        wait_for(lambda: niceness() == [0, 4, 4, 12, 12])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
