@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
@@ -37,9 +38,14 @@ def issue(video_id: int, viewer: int | str) -> tuple[str, Grant]:
     wanted = time.time() + current_app.config["GRANT_HOURS"] * 3600
     expires = int(-(-wanted // STEP_SECONDS) * STEP_SECONDS)
     grant = Grant(video_id, viewer, expires)
-    text = _serializer().dumps([video_id, viewer, expires // STEP_SECONDS])
-    assert isinstance(text, str)  # noqa: S101 - URLSafeSerializer makes text; its type says Any
-    return text, grant
+    key = current_app.config["SECRET_KEY"]
+    return _written(key, video_id, viewer, expires // STEP_SECONDS), grant
+
+
+@lru_cache(maxsize=4096)
+def _written(key: str, video_id: int, viewer: int | str, steps: int) -> str:
+    """The grant's text: the same for an hour, and asked for by every list that shows the film."""
+    return str(_serializer(key).dumps([video_id, viewer, steps]))
 
 
 def read(text: str) -> Grant:
@@ -47,7 +53,8 @@ def read(text: str) -> Grant:
     try:
         if not is_as_written(text):
             raise NotFound
-        video_id, viewer, steps = _serializer().loads(text)
+        key = current_app.config["SECRET_KEY"]
+        video_id, viewer, steps = _serializer(key).loads(text)
         grant = Grant(int(video_id), viewer, int(steps) * STEP_SECONDS)
     except (BadData, ValueError, TypeError):
         raise NotFound from None
@@ -56,5 +63,5 @@ def read(text: str) -> Grant:
     return grant
 
 
-def _serializer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=_SALT)
+def _serializer(key: str) -> URLSafeSerializer:
+    return URLSafeSerializer(key, salt=_SALT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, current_app, request, send_file
 
 from app.errors import Forbidden, NotFound
 from app.metrics import STREAMED
@@ -22,6 +22,12 @@ _HOUR = "private, max-age=3600"
 FILM_HEADER = "X-Film"
 """The film's folder below `films/`, for the server in front alone: it passes the header to nobody,
 and nothing could be done with the name."""
+
+PLACE_HEADER = "X-Film-Place"
+"""The film's place (`Video.storage`), for a server in front that gets segments of a bucket."""
+
+OBJECT_HEADER = "X-Film-Object"
+"""A segment's signed path in the bucket, likewise for the server in front alone."""
 
 _SHUT = "This address opens nothing here."
 
@@ -89,13 +95,29 @@ def may_watch(grant: str) -> Response:
     opened = _opened(grant)
     if not opened.may_watch:
         raise Forbidden(_SHUT)
-    return _permission(opened.video.film)
+    answer = _permission(opened.video.film)
+    if _is_fetched():
+        answer.headers[PLACE_HEADER] = opened.video.storage
+    return answer
 
 
 @stream.get("/may-see")
 def may_see(grant: str) -> Response:
     """The same of pictures, which owners see before the film plays."""
     return _permission(_opened(grant).video.film)
+
+
+@stream.get("/<int:grid>/<row>/<name>/where")
+def where(grant: str, grid: int, row: str, name: str) -> Response:
+    """For the server in front, which has no segment of this kind yet: where it gets it.
+
+    404 where it lies elsewhere or has yet to be made: then the segment itself is to be asked for.
+    """
+    found = playback.made(grant, grid, row, name)
+    if isinstance(found, LocalFile) or not _is_fetched():
+        raise NotFound
+    path = found.signed_path(_type_of(name), FOREVER)
+    return Response(status=303, headers={OBJECT_HEADER: path})
 
 
 @stream.get("/images/<name>")
@@ -117,6 +139,11 @@ def _permission(film: str) -> Response:
     answer = Response(status=204)
     answer.headers[FILM_HEADER] = film
     return _inert(answer)
+
+
+def _is_fetched() -> bool:
+    """Whether the server in front gets segments of a bucket by itself."""
+    return bool(current_app.config["S3_DELIVERY"] == "nginx")
 
 
 def _inert(answer: Response) -> Response:

@@ -1,4 +1,4 @@
-"""One deployment for all tests of this folder, a person who is signed in, and a film."""
+"""One deployment for all tests of this folder, a person who is signed in, and two films."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def film(ada: Person) -> int:
     answer = ada.ask("/api/local-videos/", "POST", headers, form["data"])
     assert answer.status == 201, answer
     return ada.wait(int(json.loads(answer.body)["id"]))
+
+
+@pytest.fixture(scope="session")
+def film_in_bucket(site: Deployment, ada: Person, film: int) -> int:
+    """A shorter one, whose files are in the bucket."""
+    source = str(made_film(5, "640x360", "mpeg4"))
+    said = site.flask("videos", "import", source, "--json", STORAGE="s3")
+    (line,) = json.loads(said)["imported"]
+    return ada.wait(int(line["video_id"]))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
 
+from app import create_app
+from app.videos import grants
+from config import Settings
 from tests.conftest import PASSWORD
 from tests.web import Answer
 
@@ -51,6 +54,15 @@ class Person:
         """The path of the film's stream, up to the grid."""
         url = str(self.ask(f"/api/videos/{video_id}/playback/").json["hls_url"])
         return url.removeprefix(self.site.url).removesuffix("/master.m3u8")
+
+
+def shared_stream(site: Deployment, owner: Person, video_id: int) -> str:
+    """The path of the film's stream, up to the grid, for who has a share link made for this."""
+    made = owner.ask(f"/api/videos/{video_id}/share/", "POST").json["share_url"]
+    app = create_app(Settings.load(site.environment, env_file=None))
+    with app.app_context():
+        grant, _ = grants.issue(video_id, str(made).rsplit("/", 1)[1])
+    return f"/stream/{grant}/{owner.stream(video_id).split('/')[3]}"
 
 
 def sign_in(site: Deployment, email: str = ADMIN) -> Person:

@@ -1,6 +1,7 @@
 """A deployment on loopback, from the files that are shipped: nginx, supervisor, gunicorn, Redis.
 
-Only ports, folders and users are changed, and PostgreSQL is the one out of the wheel.
+Only ports, folders and users are changed, and PostgreSQL is the one out of the wheel. Films come to
+the disk, and those that are imported with STORAGE=s3 to a bucket, out of which nginx gets them.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ import pytest
 from dotenv import dotenv_values
 from redis import Redis
 
+from app.storage.bucket import Bucket
 from bench.shipped import NGINX, copy_shipped
 from config import ROOT
 from standalone.redis import find_redis_server
 from tests.browser.conftest import free_port
 from tests.conftest import PASSWORD
+from tests.storage import servers
+from tests.storage.servers import Server
 from tests.web import Answer
 
 SUPERVISOR = shutil.which("supervisord")
@@ -109,6 +113,7 @@ class Deployment:
 
     place: Path
     database: Database
+    bucket: Server
     port: int
     http_port: int
     redis_port: int
@@ -122,6 +127,13 @@ class Deployment:
     @property
     def media(self) -> Path:
         return self.place / "srv" / "media"
+
+    def files_of(self, film: str) -> list[str]:
+        """The names of the film's files, on the disk or in the bucket."""
+        folder, key = self.media / "films" / film, f"films/{film}/"
+        here = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        objects = Bucket(self.bucket.account()).objects(key)
+        return sorted(here | {found.key.removeprefix(key) for found in objects})
 
     def start(self, name: str) -> None:
         """Start one part again, as the machine's own service would."""
@@ -159,6 +171,11 @@ class Deployment:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         self.running[name].wait(20)
+
+    def kill_all(self) -> None:
+        """End all parts that run."""
+        for name in self.running:
+            self.kill(name)
 
     def supervise(self, *words: str) -> str:
         """What `supervisorctl …` prints."""
@@ -265,9 +282,13 @@ def deployed() -> Iterator[Deployment]:
             "nginx, supervisor and openssl are needed: apt install nginx supervisor openssl"
         )
     place = Path(tempfile.mkdtemp(prefix="vf-deploy-"))
-    database = Database()
-    site = Deployment(place, database, free_port(), free_port(), free_port(), {})
-    try:
+    with contextlib.ExitStack() as ending:
+        ending.callback(shutil.rmtree, place, ignore_errors=True)
+        bucket = ending.enter_context(servers.rclone())
+        database = Database()
+        ending.callback(database.remove)
+        site = Deployment(place, database, bucket, free_port(), free_port(), free_port(), {})
+        ending.callback(site.kill_all)
         _lay_out(site)
         site.start("redis")
         site.flask("db", "upgrade")
@@ -277,11 +298,6 @@ def deployed() -> Iterator[Deployment]:
         site.start("nginx")
         site.wait_until_ready()
         yield site
-    finally:
-        for name in site.running:
-            site.kill(name)
-        database.remove()
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _lay_out(site: Deployment) -> None:
@@ -299,6 +315,7 @@ def _lay_out(site: Deployment) -> None:
             "/run/videoflix/": f"{place}/run/",
             "/var/log/nginx/": f"{place}/log/",
             "/var/lib/nginx/videoflix": f"{place}/cache/grants",
+            "http://127.0.0.1:9000": site.bucket.endpoint,
             "/etc/videoflix/": f"{place}/etc/",
             "/etc/nginx/": f"{place}/nginx/",
             "/srv/videoflix/": f"{place}/srv/",
@@ -361,6 +378,11 @@ def _lay_out(site: Deployment) -> None:
             "#LEASE_SECONDS=30": "LEASE_SECONDS=10",
             "#CORS_ORIGINS=": f"CORS_ORIGINS={GUEST}",
             "MIN_FREE_BYTES=10G": "MIN_FREE_BYTES=10M",
+            "#S3_BUCKET=": f"S3_BUCKET={servers.BUCKET}",
+            "#S3_ENDPOINT=": f"S3_ENDPOINT={site.bucket.endpoint}",
+            "#S3_ACCESS_KEY=": f"S3_ACCESS_KEY={servers.KEY}",
+            "#S3_SECRET_KEY=": f"S3_SECRET_KEY={servers.SECRET}",
+            "#S3_DELIVERY=redirect": "S3_DELIVERY=nginx",
         },
     )
     written = {name: value or "" for name, value in dotenv_values(place / "etc" / "env").items()}

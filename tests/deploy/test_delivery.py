@@ -1,4 +1,4 @@
-"""What nginx serves from the disk itself is what the application would have answered."""
+"""What nginx serves itself, from the disk or a bucket, is what the application would answer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from config import ROOT, Settings
 from tests.conftest import PASSWORD
 from tests.web import Answer
 
-from .people import Person
+from .people import Person, shared_stream
 from .site import GUEST, Deployment, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
 
 OWN = {
-    "Date", "Server", "Connection", "X-Request-ID", "ETag", "Last-Modified", "Accept-Ranges",
-    "Content-Length", "Transfer-Encoding", "Keep-Alive", "Content-Disposition", "X-Film",
+    "date", "server", "connection", "x-request-id", "etag", "last-modified", "accept-ranges",
+    "content-length", "transfer-encoding", "keep-alive", "content-disposition", "x-film",
+    "x-film-place", "x-film-object",
 }  # fmt: skip
-"""Headers in which two servers may differ."""
+"""Headers in which two servers may differ, as they do in how they spell the names of all."""
 
 
 def same(
@@ -37,40 +38,63 @@ def same(
         return ours  # nginx understands less of what is broken
     assert ours.status == theirs.status, (path, ours, theirs)
     assert ours.body == theirs.body, path
-    shown = [
-        {k: v for k, v in one.headers.items() if k not in OWN | {besides}} for one in (ours, theirs)
-    ]
-    assert shown[0] == shown[1], path
+    assert shared(ours, besides) == shared(theirs, besides), path
     return ours
 
 
+def shared(answer: Answer, besides: str = "") -> dict[str, str]:
+    """The headers that every server in its place would send."""
+    spelled = {name.lower(): value for name, value in answer.headers.items()}
+    return {name: spelled[name] for name in spelled.keys() - OWN - {besides.lower()}}
+
+
+def tag(answer: Answer) -> str:
+    return next(value for name, value in answer.headers.items() if name.lower() == "etag")
+
+
+@pytest.fixture(scope="module", params=["film", "film_in_bucket"])
+def shown(request: pytest.FixtureRequest) -> int:
+    """A film in each place."""
+    return int(request.getfixturevalue(request.param))
+
+
 @pytest.fixture(scope="module")
-def root(ada: Person, film: int) -> str:
-    return ada.stream(film)
+def root(ada: Person, shown: int) -> str:
+    return ada.stream(shown)
 
 
 @pytest.fixture(scope="module")
 def files(site: Deployment, root: str) -> list[str]:
     """Every file of the film that a grant opens, as addresses."""
-    (folder,) = (site.media / "films").iterdir()
     grant, grid = root.split("/")[2:4]
-    found = [f"{root}/{path.parent.name}/{path.name}" for path in folder.glob(f"grid-{grid}/*/*")]
-    found += [f"/stream/{grant}/images/{path.name}" for path in (folder / "images").iterdir()]
+    folder = site.ask_app(f"/stream/{grant}/may-watch").headers["X-Film"]
+    names = site.files_of(folder)
+    found = [name.replace(f"grid-{grid}", root) for name in names if name.startswith("grid-")]
+    found += [f"/stream/{grant}/{name}" for name in names if name.startswith("images/")]
     assert len(found) > 10
     return found
 
 
-def test_every_file_is_the_same_and_comes_from_the_disk(site: Deployment, files: list[str]) -> None:
+@pytest.fixture(scope="module")
+def member(site: Deployment) -> int:
+    """Another member."""
+    site.flask("users", "create", "other@example.org", "--verified", "--password-stdin",
+               typed=f"{PASSWORD}\n")  # fmt: skip
+    return 2
+
+
+def test_every_file_is_the_same_and_nginx_has_it(site: Deployment, files: list[str]) -> None:
     for path in files:
         answer = same(site, path)
         served = is_image(Path(path).name) or path.split("/")[3] != "images"
         assert answer.status == (200 if served else 404), path
         if served:
-            assert "x-film" not in {name.lower() for name in answer.headers}
+            assert not [name for name in answer.headers if name.lower().startswith("x-film")]
             assert same(site, f"{path}?v=1", "HEAD").status == 200
             part = same(site, path, Range="bytes=3-9")
             assert (part.status, len(part.body)) == (206, 7)
-            assert same(site, path, Range="bytes=99999999-").status == 416
+            beyond = same(site, path, besides="Content-Range", Range="bytes=99999999-")
+            assert beyond.status == 416
             assert same(site, path, "POST").status in {403, 405}
             assert same(site, path, "OPTIONS").status == 200
     segment = next(path for path in files if path.endswith("/0.m4s"))
@@ -85,7 +109,7 @@ def test_every_file_is_the_same_and_comes_from_the_disk(site: Deployment, files:
     assert {(answer.status, answer.headers["Retry-After"]) for answer in away} == {(503, "5")}
     assert b"<h1>Back in a moment</h1>" in away[0].body
     assert [answer.code for answer in away[1:]] == ["unavailable", "unavailable"]
-    again = site.ask(segment, headers={"If-None-Match": first.headers["ETag"]})
+    again = site.ask(segment, headers={"If-None-Match": tag(first)})
     assert (again.status, again.body) == (304, b"")
     assert again.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     several = site.ask(segment, headers={"Range": "bytes=0-1,5-6"})
@@ -113,7 +137,8 @@ SPELLINGS = [
     "../images//poster.jpg", "../images/Poster.jpg", "../images/%70oster.jpg",
     "../images/board-00.jpg",
     "../images/..%2foriginal", "../images/../original", "../text/../images/poster.jpg",
-    "../images/poster.jpg%00", "../999999/ROW/0.m4s", "../may-watch/0.m4s",
+    "../images/poster.jpg%00", "../999999/ROW/0.m4s", "../may-watch/0.m4s", "ROW/0.m4s/where",
+    "ROW/0.m4s/where/", "ROW/99.m4s/where", "ROW/..%2foriginal/where", "ROW/original/where",
 ]  # fmt: skip
 """Below the grid's address, where ROW is a row; all with a grant that holds."""
 
@@ -134,6 +159,7 @@ def test_no_spelling_means_something_else_to_nginx(
 @pytest.mark.parametrize(
     "spelling",
     ["/.may-watch", "/.may-see", "/%2emay-watch", "//.may-watch", "/x/../.may-see", "/stream",
+     "/.bucket", "/.bucket/", "/.bucket/films/films/x", "/%2ebucket/films", "/x/../.bucket/films",
      "/stream/", "/stream//", "/stream/x", "/STREAM/x/1/y/0.m4s", "//stream/x/1/y/0.m4s",
      "/static", "/static/", "/static/..%2fsecurity.py", "/static/../security.py", "/static//css/",
      "/static/%2e%2e/security.py", "/static/css/videoflix.css/", "/static/css", "/Static/x",
@@ -144,24 +170,23 @@ def test_nothing_of_ours_is_seen_from_outside(site: Deployment, spelling: str) -
 
 
 def test_who_may_not_is_told_what_the_application_tells(
-    site: Deployment, ada: Person, film: int, root: str, files: list[str]
+    site: Deployment, shown: int, member: int, root: str, files: list[str]
 ) -> None:
-    site.flask("users", "create", "other@example.org", "--verified", "--password-stdin",
-               typed=f"{PASSWORD}\n")  # fmt: skip
     good = root.split("/")[2]
     app = create_app(Settings.load(site.environment, env_file=None))
     with app.app_context():
-        other, _ = grants.issue(film, 2)
-        foreign, _ = grants.issue(film + 1, 1)
+        other, _ = grants.issue(shown, member)
+        foreign, _ = grants.issue(shown + 100, 1)
         app.config["GRANT_HOURS"] = -5
-        expired, _ = grants.issue(film, 1)
+        expired, _ = grants.issue(shown, 1)
     swapped = good[:-1] + ("A" if good[-1] != "A" else "B")
     wrongs = {other, foreign, expired, swapped, good[:-4], good + "A", "x", ".x", "%00", "..", "."}
     for wrong in wrongs:
         for path in [*files[::5], f"{root}/master.m3u8"]:
             assert same(site, path.replace(good, wrong)).status in {400, 404}, (wrong, path)
     assert same(site, f"/stream/{good}/may-watch").status == 204  # what the grant says anyhow
-    assert site.ask(f"/stream/{good}/may-watch").headers.keys().isdisjoint({"X-Film", "x-film"})
+    for path in (f"/stream/{good}/may-watch", f"{root}/audio-0/0.m4s/where"):
+        assert not [name for name in site.ask(path).headers if name.lower().startswith("x-film")]
     assert same(site, f"/stream/{swapped}/may-see").status == 403
 
 
@@ -191,18 +216,16 @@ def test_static_files_are_the_same(site: Deployment) -> None:
 
 
 def test_a_withdrawn_link_stops_within_a_minute(
-    site: Deployment, ada: Person, film: int, root: str
+    site: Deployment, ada: Person, film: int, film_in_bucket: int
 ) -> None:
-    shared = ada.ask(f"/api/videos/{film}/share/", "POST").json["share_url"]
-    key = str(shared).rsplit("/", 1)[1]
-    app = create_app(Settings.load(site.environment, env_file=None))
-    with app.app_context():
-        grant, _ = grants.issue(film, key)
-    path = f"/stream/{grant}/{root.split('/')[3]}/audio-0/0.m4s"
-    assert site.ask(path).status == 200
-    assert ada.ask(f"/api/videos/{film}/share/", "DELETE").status == 204
-    assert site.ask_app(path).status == 404
-    wait_for(lambda: site.ask(path).status == 404, 60)
+    paths = [f"{shared_stream(site, ada, one)}/audio-0/0.m4s" for one in (film, film_in_bucket)]
+    for path in paths:
+        assert site.ask(path).status == 200
+    for one in (film, film_in_bucket):
+        assert ada.ask(f"/api/videos/{one}/share/", "DELETE").status == 204
+    for path in paths:
+        assert site.ask_app(path).status == 404
+        wait_for(lambda path=path: site.ask(path).status == 404, 60)
 
 
 def test_logs_open_nothing(site: Deployment, root: str, files: list[str]) -> None:
@@ -210,10 +233,11 @@ def test_logs_open_nothing(site: Deployment, root: str, files: list[str]) -> Non
     site.ask("/s/a-key-of-twenty-two-chars")
     site.ask("/verify/MQ/a-mailed-token?x=1")
     site.ask("/search?q=private-words")
-    log = site.place / "log" / "videoflix.log"
-    wait_for(lambda: "/verify/MQ/…" in log.read_text(), 15)
-    said = log.read_text() + (site.place / "log" / "web.log").read_text()
-    for secret in (root.split("/")[2], "a-key-of-twenty", "a-mailed-token", "private-words"):
+    logs = [site.place / "log" / name for name in ("videoflix.log", "web.log")]
+    wait_for(lambda: all("/verify/MQ/" in log.read_text() for log in logs), 15)
+    said = "".join(log.read_text() for log in logs)
+    secrets = ("a-key-of-twenty", "a-mailed-token", "private-words", "X-Amz-")
+    for secret in (root.split("/")[2], *secrets):
         assert secret not in said
 
 
