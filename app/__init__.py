@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 from apiflask import APIFlask
 from flask import request
@@ -30,13 +32,21 @@ from app.tasks.wiring import init_app as init_tasks
 from config import Settings
 
 
+class Videoflix(APIFlask):
+    """The application. Its views and hooks are plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Leave it as it is: Flask would look at each hook of each request for a coroutine."""
+        return func
+
+
 def create_app(settings: Settings | None = None) -> APIFlask:
     """Build the application from the given settings, or from the environment.
 
     Raises config.SettingsError where a setting is missing or wrong. Opens no connection.
     """
     settings = settings or Settings.load()
-    app = APIFlask(
+    app = Videoflix(
         __name__,
         title="Videoflix",
         version="1.0",

@@ -58,9 +58,10 @@ class Forgetful(RedisCache):
         """On the client that the application has, so on its URL, its sockets and its database."""
         return cls(app.extensions["redis"], key_prefix=PREFIX, **kwargs)
 
-    def get(self, key: str) -> Any:
-        """The value, or None."""
-        return self._ask(lambda: super(Forgetful, self).get(key))
+    def get_many(self, *keys: str) -> list[Any]:
+        """The value of each, or None, in one question."""
+        found = self._ask(lambda: super(Forgetful, self).get_many(*keys))
+        return [None] * len(keys) if found is None else found
 
     def set(self, key: str, value: Any, timeout: Any = None) -> Any:
         """Keep it for `timeout` seconds; whether that worked."""

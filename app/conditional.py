@@ -18,5 +18,6 @@ def init_conditional(app: Flask) -> None:
         asked = request.method in {"GET", "HEAD"} and request.path.startswith("/api/")
         if asked and response.status_code == 200 and response.is_json and response.is_sequence:
             response.add_etag(weak=True)
-            response.make_conditional(request)
+            if "If-None-Match" in request.headers:
+                response.make_conditional(request)
         return response

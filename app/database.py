@@ -9,16 +9,27 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from redis.exceptions import RedisError
-from sqlalchemy import CursorResult, DateTime, Delete, Double, Engine, MetaData, Update, event
+from sqlalchemy import (
+    CursorResult,
+    DateTime,
+    Delete,
+    Double,
+    Engine,
+    MetaData,
+    Row,
+    Select,
+    Update,
+    event,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -28,8 +39,20 @@ from sqlalchemy.types import TypeDecorator
 
 log = logging.getLogger(__name__)
 
+Columns = TypeVarTuple("Columns")
+
 BUSY_TIMEOUT_MS = 15_000
 """How long a SQLite connection waits for another's write to end, in milliseconds."""
+
+DEAD_LINKS = {
+    "tcp_keepalives_idle": 20,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 50_000,
+}
+"""By PostgreSQL's names, in seconds, the last in milliseconds: a connection on which nothing comes
+back, asked for or not, is given up within a minute. So what a machine held locked is free soon
+after its link broke."""
 
 
 class Base(DeclarativeBase):
@@ -110,6 +133,16 @@ def reading_afresh() -> Iterator[None]:
         _reading.reset(token)
 
 
+def read(statement: Select[*Columns], values: Mapping[str, Any]) -> Sequence[Row[*Columns]]:
+    """The rows of a statement on columns that was made once, with these values for its parameters.
+
+    It is for what every list asks. To make such a statement anew, and to pass it through the ORM,
+    costs a request several times what the database takes to answer it (docs/performance.md).
+    """
+    db.session.flush()
+    return db.session.connection().execute(statement, values).all()
+
+
 def update_rows(statement: Update | Delete) -> int:
     """Execute it and let loaded objects read their rows again; the number of rows it changed."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
@@ -182,6 +215,10 @@ def engine_options(url: str) -> dict[str, Any]:
         return {"connect_args": connect, "hide_parameters": True}
     return {
         "hide_parameters": True,
+        "connect_args": {
+            name.replace("tcp_keepalives", "keepalives"): value  # as libpq calls them
+            for name, value in DEAD_LINKS.items()
+        },
         "pool_pre_ping": True,
         "pool_size": 5,
         "max_overflow": 20,
@@ -190,7 +227,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def init_database(app: Flask) -> None:
-    """Bind the database to the application and set SQLite up on each new connection."""
+    """Bind the database to the application and set each new connection up."""
     db.init_app(app)
     on_session("after_commit", _run_actions)
     on_session("after_rollback", _drop_actions)
@@ -199,6 +236,8 @@ def init_database(app: Flask) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
+    else:
+        event.listen(engine, "connect", _prepare_postgresql)
 
 
 def forget_connections(engine: Engine) -> None:
@@ -214,6 +253,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # The server's side. By a statement, not in the connection's options, which proxies refuse.
+    with connection.cursor() as cursor:
+        for name, value in DEAD_LINKS.items():
+            cursor.execute(f"SET {name} = {value}")
+    connection.commit()
 
 
 def _begin_immediate(connection: Any) -> None:

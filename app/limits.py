@@ -3,20 +3,29 @@
 Two limiters, because they part ways when Redis is away: `guard` then refuses (guessing passwords
 and asking for resets must never go uncounted), `flow` lets everything pass (reading must go on).
 The address is that of the last hop we trust (`TRUSTED_PROXIES`), so no header escapes it.
+
+What a view is decorated with is checked when it is called. `LIMIT_API`, which is for every call of
+the API, is counted here, in one question to Redis.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask, Response, current_app, request
-from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from flask_limiter import Limiter, RateLimitExceeded
+from limits import RateLimitItem, parse_many
+from redis.exceptions import RedisError
 
 from app.errors import error_response
+
+log = logging.getLogger(__name__)
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
@@ -43,21 +52,18 @@ def private_key(name: str) -> str:
     return sha256(name.encode("utf-8", "replace")).hexdigest()[:32] if name else ""
 
 
-guard = Limiter(address_key, strategy="moving-window", key_prefix="guard", swallow_errors=False)
-flow = Limiter(
-    address_key,
-    strategy="fixed-window",
-    key_prefix="flow",
-    swallow_errors=True,
-    application_limits=[
-        ApplicationLimit(
-            lambda: str(current_app.config["LIMIT_API"]),
-            key_function=lambda: cast("Key", current_app.extensions["limit_key"])(),
-            scope="api",
-            exempt_when=lambda: not request.path.startswith("/api/"),
-        )
-    ],
-)
+class _OfViews(Limiter):
+    """Flask-Limiter without its look at every request: all our limits stand at views."""
+
+    def _check_request_limit(
+        self, callable_name: str | None = None, in_middleware: bool = True
+    ) -> None:
+        if not in_middleware:
+            super()._check_request_limit(callable_name, in_middleware)
+
+
+guard = _OfViews(address_key, strategy="moving-window", key_prefix="guard", swallow_errors=False)
+flow = _OfViews(address_key, strategy="fixed-window", key_prefix="flow", swallow_errors=True)
 
 
 def init_limits(app: Flask, who: Key) -> None:
@@ -65,22 +71,23 @@ def init_limits(app: Flask, who: Key) -> None:
 
     `who` names whom a request to the API counts for.
     """
-    app.extensions["limit_key"] = who
     pool = app.extensions["redis"].connection_pool
     app.config["RATELIMIT_STORAGE_URI"] = "redis://"
     app.config["RATELIMIT_STORAGE_OPTIONS"] = {"connection_pool": pool}
     for limiter in (guard, flow):
         limiter.init_app(app)
 
+    @app.before_request
+    def _count() -> Response | None:
+        if request.endpoint is None or not request.path.startswith("/api/"):
+            return None
+        end = _used_up(_parsed(app.config["LIMIT_API"]), who())
+        return None if end is None else _refusal(end)
+
     @app.errorhandler(RateLimitExceeded)
     def _too_many(_error: RateLimitExceeded) -> Response:
-        seconds = _seconds_left()
-        return error_response(
-            429,
-            "too_many_requests",
-            f"Too many tries. Please wait {_in_words(seconds)} and try again.",
-            headers={"Retry-After": str(seconds)},
-        )
+        limits = [*guard.current_limits, *flow.current_limits]
+        return _refusal(max((limit.reset_at for limit in limits if limit.breached), default=0))
 
 
 def guesses(account: Key) -> Decorator:
@@ -137,14 +144,31 @@ def _both(
     return decorate
 
 
-def _seconds_left() -> int:
-    ends = [
-        limit.reset_at
-        for limiter in (guard, flow)
-        for limit in limiter.current_limits
-        if limit.breached
-    ]
-    return max(1, round(max(ends, default=0) - time.time()))
+def _used_up(limits: Sequence[RateLimitItem], key: str) -> float | None:
+    """Count a call of the API; if it is one too many, the epoch seconds when the next may come."""
+    names = ("flow", key, "api")
+    try:
+        for limit in limits:
+            if not flow.limiter.hit(limit, *names):
+                return flow.limiter.get_window_stats(limit, *names).reset_time
+    except (RedisError, OSError) as error:
+        log.warning("a call was not counted", exc_info=error)
+    return None
+
+
+@lru_cache
+def _parsed(limits: str) -> list[RateLimitItem]:
+    return parse_many(limits)
+
+
+def _refusal(end: float) -> Response:
+    seconds = max(1, round(end - time.time()))
+    return error_response(
+        429,
+        "too_many_requests",
+        f"Too many tries. Please wait {_in_words(seconds)} and try again.",
+        headers={"Retry-After": str(seconds)},
+    )
 
 
 def _in_words(seconds: int) -> str:

@@ -145,10 +145,8 @@ def _complete_operation(
             answers[str(status)] = {"description": "Done.", **answer}
     for parameter in parameters:
         _bound(parameter)
-        if parameter["name"] == "before":
-            answers["200"].setdefault("headers", {})["Link"] = _LINK
-        if parameter["name"] == "q":
-            answers["200"].setdefault("headers", {})["Search-Instead"] = _SEARCH_INSTEAD
+        if told := _TOLD.get(parameter["name"]):
+            answers["200"].setdefault("headers", {}).update(told)
     if method == "get" and "application/json" in answers.get("200", {}).get("content", {}):
         answers["200"].setdefault("headers", {})["ETag"] = _ETAG
         answers["304"] = {"description": "It is what `If-None-Match` names."}
@@ -198,15 +196,21 @@ def _error(status: int) -> Described:
     return answer
 
 
-_LINK: Described = {
-    "description": 'Where the list goes on: `<ADDRESS>; rel="next"`; missing at its end.',
-    "schema": {"type": "string"},
+_TOLD: Described = {
+    "before": {
+        "Link": {
+            "description": 'Where the list goes on: `<ADDRESS>; rel="next"`; missing at its end.',
+            "schema": {"type": "string"},
+        }
+    },
+    "q": {
+        "Search-Instead": {
+            "description": "What was searched for instead of a typo, percent-encoded.",
+            "schema": {"type": "string"},
+        }
+    },
 }
-
-_SEARCH_INSTEAD: Described = {
-    "description": "What was searched for in place of a word nobody wrote, percent-encoded.",
-    "schema": {"type": "string"},
-}
+"""The headers of an answer, by the parameter of the request that they belong to."""
 
 _ETAG: Described = {
     "description": "For `If-None-Match` of the next request.",

@@ -152,18 +152,19 @@ def _add_security_headers(response: Response) -> None:
         f"connect-src 'self'{media}; worker-src 'self' blob:; manifest-src 'self'; "
         "form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
     )
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", policy)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault(
-        "Cross-Origin-Resource-Policy",
-        "cross-origin" if _may_share() and current_app.config["CORS_ORIGINS"] else "same-origin",
-    )
-    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    shared = _may_share() and current_app.config["CORS_ORIGINS"]
+    wanted = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "cross-origin" if shared else "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
     if current_app.config["PUBLIC_URL"].startswith("https://"):
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "private, no-store"
+        wanted["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    wanted["Cache-Control"] = "private, no-store"
+    for name, value in wanted.items():
+        if name not in response.headers:
+            response.headers.add(name, value)

@@ -49,14 +49,16 @@ def migrate() -> None:
             include_object=include_object,
             **options,
         )
-        with context.begin_transaction():
-            context.run_migrations()
-            if sqlite:
-                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-                if broken:
-                    raise RuntimeError(f"the migration leaves rows without their parents: {broken}")
-        if sqlite:
-            driver.execute("PRAGMA foreign_keys=ON")
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+                if sqlite:
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                    if broken:
+                        raise RuntimeError(f"rows would be left without their parents: {broken}")
+        finally:
+            if sqlite:  # the connection goes back to a pool, and may go on to serve people
+                driver.execute("PRAGMA foreign_keys=ON")
 
 
 migrate()

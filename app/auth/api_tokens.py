@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from app.auth.models import ApiToken, Scope, User
 from app.database import db, now
@@ -23,6 +23,14 @@ MOST = 50
 
 TOUCH = timedelta(minutes=5)
 """How stale `used_at` may be."""
+
+
+_USED = (
+    select(ApiToken, User)
+    .join(User, User.id == ApiToken.user_id)
+    .where(ApiToken.secret_hash == bindparam("secret_hash"), User.disabled_at.is_(None))
+)
+"""Made once, as those of `sessions`."""
 
 
 def create(user: User, name: str, scope: Scope) -> tuple[ApiToken, str]:
@@ -41,11 +49,7 @@ def create(user: User, name: str, scope: Scope) -> tuple[ApiToken, str]:
 
 def find(secret: str) -> tuple[ApiToken, User] | None:
     """The token with this secret, and whose it is; None if that account is shut."""
-    row = db.session.execute(
-        select(ApiToken, User)
-        .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.secret_hash == _hash(secret), User.disabled_at.is_(None))
-    ).first()
+    row = db.session.execute(_USED, {"secret_hash": _hash(secret)}).first()
     return None if row is None else (row[0], row[1])
 
 

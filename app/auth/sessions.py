@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Select, bindparam, delete, or_, select, update
 
 from app.auth.models import Session, SessionKind, User
 from app.database import db, now, update_rows
@@ -25,6 +24,31 @@ TOUCH = timedelta(minutes=5)
 
 REMEMBER = timedelta(days=30)
 """How long a session's row stays after its end, for its owner's data export."""
+
+
+_ALIVE = (
+    Session.ended_at.is_(None),
+    Session.expires_at > bindparam("now"),
+    Session.seen_at > bindparam("idle_since"),
+)
+"""What is true of a session that has neither ended nor reached a limit; `_moments` has the values.
+
+These statements are made once: each request asks one, and to make it would cost more than to ask.
+"""
+
+_USED = (
+    select(Session, User)
+    .join(User, User.id == Session.user_id)
+    .where(*_ALIVE, User.disabled_at.is_(None))
+)
+_OF_PAGES = _USED.where(
+    Session.secret_hash == bindparam("secret_hash"), Session.kind == SessionKind.PAGE
+)
+_OF_API = _USED.where(
+    Session.id == bindparam("session_id"),
+    Session.user_id == bindparam("user_id"),
+    Session.kind == SessionKind.API,
+)
 
 
 def idle_limit() -> timedelta:
@@ -54,14 +78,12 @@ def start(user: User, kind: SessionKind, address: str, agent: str) -> tuple[Sess
 
 def find_page(secret: str) -> tuple[Session, User] | None:
     """The living session of the pages with this secret, and whose it is."""
-    return _find(Session.secret_hash == _hash(secret), Session.kind == SessionKind.PAGE)
+    return _find(_OF_PAGES, {"secret_hash": _hash(secret)})
 
 
 def find_api(session_id: int, user_id: int) -> tuple[Session, User] | None:
     """The living session of the API with this id, and whose it is."""
-    return _find(
-        Session.id == session_id, Session.user_id == user_id, Session.kind == SessionKind.API
-    )
+    return _find(_OF_API, {"session_id": session_id, "user_id": user_id})
 
 
 def page_id(secret: str) -> int | None:
@@ -84,8 +106,9 @@ def living(user_id: int) -> list[Session]:
     return list(
         db.session.scalars(
             select(Session)
-            .where(Session.user_id == user_id, *_alive())
-            .order_by(Session.seen_at.desc(), Session.id.desc())
+            .where(Session.user_id == user_id, *_ALIVE)
+            .order_by(Session.seen_at.desc(), Session.id.desc()),
+            _moments(),
         )
     )
 
@@ -144,22 +167,15 @@ def end_all(user_id: int, keep: int | None = None) -> None:
     update_rows(wanted.values(ended_at=now()))
 
 
-def _alive() -> tuple[ColumnElement[bool], ...]:
-    """What is true of a session that has neither ended nor reached a limit."""
-    moment: datetime = now()
-    return (
-        Session.ended_at.is_(None),
-        Session.expires_at > moment,
-        Session.seen_at > moment - idle_limit(),
-    )
+def _moments() -> dict[str, datetime]:
+    moment = now()
+    return {"now": moment, "idle_since": moment - idle_limit()}
 
 
-def _find(*conditions: ColumnElement[bool]) -> tuple[Session, User] | None:
-    row = db.session.execute(
-        select(Session, User)
-        .join(User, User.id == Session.user_id)
-        .where(*conditions, *_alive(), User.disabled_at.is_(None))
-    ).first()
+def _find(
+    statement: Select[Session, User], values: dict[str, int | str]
+) -> tuple[Session, User] | None:
+    row = db.session.execute(statement, {**values, **_moments()}).first()
     return None if row is None else (row[0], row[1])
 
 

@@ -12,6 +12,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from flask import current_app
@@ -105,8 +106,13 @@ def _fingerprint(purpose: Purpose, state: str) -> str:
 
 
 def _serializer(purpose: Purpose) -> URLSafeTimedSerializer:
+    return _made_for(purpose, current_app.config["SECRET_KEY"])
+
+
+@lru_cache
+def _made_for(purpose: Purpose, key: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
-        current_app.config["SECRET_KEY"],
+        key,
         salt=f"videoflix.{purpose}",
         signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )

@@ -1,8 +1,9 @@
 """What is the same of the catalogue for everyone, kept until a write changes it.
 
-Keys carry a version, which the commit of such a write moves on; so nothing is ever looked for to
-be dropped. Who reads takes the version first and the rows afterwards, in a transaction that begins
-then: what was read before a commit can only be kept under the version before it.
+A value carries the version that it was read at, which the commit of such a write moves on; so
+nothing is ever looked for to be dropped. Who reads takes the version first and the rows afterwards,
+in a transaction that begins then: what was read before a commit can only be kept with the version
+before it, and a value of another version than the present one is not there.
 """
 
 from __future__ import annotations
@@ -41,15 +42,16 @@ def recall(key: str, make: Callable[[], Any], changes: Callable[[Any], bool]) ->
     `changes` says of a value that it shows films which change without a notice. `make` must not
     touch objects of the request's own session.
     """
-    version = cache.get(_VERSION)
+    version, kept = cache.get_many(_VERSION, f"catalogue:{key}")
     if version is None:
         cache.add(_VERSION, time.time_ns() // 1000, timeout=0)  # never one that was there before
         return _read(make)
-    found = cache.get(f"catalogue:{version}:{key}")
-    if found is None:
-        found = _read(make)
-        life = CHANGING_SECONDS if changes(found) else LIFE_SECONDS
-        cache.set(f"catalogue:{version}:{key}", found, timeout=life)
+    match kept:
+        case {"version": known, "value": value} if known == version:
+            return value
+    found = _read(make)
+    life = CHANGING_SECONDS if changes(found) else LIFE_SECONDS
+    cache.set(f"catalogue:{key}", {"version": version, "value": found}, timeout=life)
     return found
 
 

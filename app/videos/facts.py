@@ -13,7 +13,7 @@ from typing import Any
 from app.formatting import rfc3339
 from app.videos import queries
 from app.videos.forecast import UNKNOWN, Forecast, forecasts_of
-from app.videos.models import GridRole, Rendition, Status, Subtitle, Video
+from app.videos.models import GridRole, Status, Subtitle, Video
 from app.videos.names import CAPTIONS, CARD, POSTER, PREVIEW, STORYBOARD, image_file
 from app.videos.pictures import pictures_of
 from app.videos.queries import Row
@@ -49,7 +49,7 @@ def storyboard(video: Video) -> str | None:
 
 def audio(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The sound among the rows of a grid, as `schemas.AudioRow`."""
-    return [_audio(row.rendition) for row in rows if row.rendition.kind == "audio"]
+    return [_audio(row) for row in rows if row.kind == "audio"]
 
 
 def subtitle(found: Subtitle) -> dict[str, Any]:
@@ -102,14 +102,14 @@ def _facts(video: Video, every: Sequence[Row], forecast: Forecast) -> Facts:
         "storyboard_url": board,
         "renditions": [
             {
-                "height": row.rendition.height,
-                "codec": row.rendition.codecs,
-                "bitrate": row.rendition.average_bitrate,
-                "bytes": row.rendition.bytes,
+                "height": row.height,
+                "codec": row.codecs,
+                "bitrate": row.average_bitrate,
+                "bytes": row.bytes,
                 "progress": round(row.progress, 4),
             }
             for row in rows
-            if row.rendition.kind == "video"
+            if row.kind == "video"
         ],
         "audio": audio(rows),
         "subtitles": [subtitle(found) for found in video.subtitles],
@@ -146,21 +146,21 @@ def _series(video: Video) -> dict[str, Any] | None:
     }
 
 
-def _audio(rendition: Rendition) -> dict[str, Any]:
+def _audio(row: Row) -> dict[str, Any]:
     return {
-        "language": rendition.language,
-        "label": rendition.label,
-        "default": rendition.is_default,
-        "codec": rendition.codecs,
-        "loudness": rendition.loudness,
-        "loudness_range": rendition.loudness_range,
-        "true_peak": rendition.true_peak,
+        "language": row.language,
+        "label": row.label,
+        "default": row.is_default,
+        "codec": row.codecs,
+        "loudness": row.loudness,
+        "loudness_range": row.loudness_range,
+        "true_peak": row.true_peak,
     }
 
 
 def _filled(rows: Sequence[Row]) -> float:
     """The filled share of all cells, 0…1."""
-    cells = sum(row.rendition.chunks for row in rows)
+    cells = sum(row.chunks for row in rows)
     return round(sum(row.filled for row in rows) / cells, 4) if cells else 0.0
 
 

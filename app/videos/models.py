@@ -170,6 +170,7 @@ class Grid(Base):
             sqlite_where=LIVE,
             postgresql_where=LIVE,
         ),
+        Index("ix_grids_video_id", "video_id"),
         Index("ix_grids_retired_at", "retired_at"),
         NEVER_REUSE_IDS,
     )
@@ -236,6 +237,10 @@ class Subtitle(Base):
     is_embedded: Mapped[bool] = mapped_column(default=False)
 
 
+WHOLE = 2**62
+"""A task that needs so many bytes of its film's file needs all there are, once it is whole."""
+
+
 class Task(Base):
     """A piece of work. `lease_until`, `not_before`, `queued_until`, `wanted_at` are epoch seconds.
 
@@ -243,7 +248,7 @@ class Task(Base):
     `position` order it within a film; `wanted_at` is when a viewer began to wait for it. It fills
     cells of the grid `grid_id`, or does something for the film as a whole. `work` says how much it
     is (millions of encoded pixels), `seconds` how long the attempt took that ended well. So many
-    bytes of the film's file must be there as `needs` says.
+    bytes of the film's file must be there as `needs` says, if it is known which part is needed.
     """
 
     __tablename__ = "tasks"

@@ -117,8 +117,7 @@ def segment(grant_text: str, grid_id: int, row: str, name: str) -> LocalFile | R
     """
     video, plan = _plan_of(grant_text, grid_id)
     chunk = _chunk(plan, row, name)
-    film, file = video.film, grid_file(grid_id, row, name)
-    if _is_there(grid_id, row, name, chunk) and (found := storage().deliver(film, file)):
+    if found := _made(video, grid_id, row, name, chunk):
         return found
     target = plan.row(row)
     want(
@@ -129,7 +128,13 @@ def segment(grant_text: str, grid_id: int, row: str, name: str) -> LocalFile | R
         excerpt=isinstance(target, AudioRow) and target.can_excerpt,
     )
     _await(lambda: _is_there(grid_id, row, name, chunk))
-    found = storage().deliver(film, file)
+    return _file_of(video, grid_file(grid_id, row, name))
+
+
+def made(grant_text: str, grid_id: int, row: str, name: str) -> LocalFile | Remote:
+    """The same file if it is there already. Raises NotFound."""
+    video, plan = _plan_of(grant_text, grid_id)
+    found = _made(video, grid_id, row, name, _chunk(plan, row, name))
     if found is None:
         raise NotFound
     return found
@@ -251,6 +256,12 @@ def _chunk(plan: Plan, row: str, name: str) -> int:
         raise NotFound
     chunks = plan.row_chunks(row)
     return bisect_right([first for first, _ in chunks], index) - 1
+
+
+def _made(video: Video, grid_id: int, row: str, name: str, chunk: int) -> LocalFile | Remote | None:
+    if not _is_there(grid_id, row, name, chunk):
+        return None
+    return storage().deliver(video.film, grid_file(grid_id, row, name))
 
 
 def _is_there(grid_id: int, row: str, name: str, chunk: int) -> bool:

@@ -41,9 +41,7 @@ def describe_all(videos: Sequence[Video], viewer: User, base: str | None = None)
     another name of this machine.
     """
     shown = for_viewer(facts_of(videos), viewer, base)
-    doubles = queries.duplicates(videos, viewer.id)
     for video, film in zip(videos, shown, strict=True):
-        film["duplicate_of"] = doubles.get(video.id)
         if video.owner_id == viewer.id:
             film["share_url"] = share_url(video)
     return shown
@@ -61,7 +59,7 @@ def for_viewer(films: Sequence[Facts], viewer: User, base: str | None = None) ->
                 "position": left.position,
                 "watched": left.is_watched,
                 "in_my_list": left.is_saved,
-                "duplicate_of": None,
+                "duplicate_of": left.double_of,
                 "share_url": None,
             }
         )
@@ -96,10 +94,10 @@ def describe_grid(video: Video) -> dict[str, Any]:
         "progress": facts.progress(video, rows),
         "rows": [
             {
-                "name": row.rendition.name,
-                "kind": row.rendition.kind,
-                "cells": cells.get(row.rendition.id, []),
-                "starts": plan.chunk_starts(row.rendition.name) if plan else [],
+                "name": row.name,
+                "kind": row.kind,
+                "cells": cells.get(row.id, []),
+                "starts": plan.chunk_starts(row.name) if plan else [],
             }
             for row in rows
         ],

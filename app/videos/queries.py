@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.auth.models import User
-from app.database import db, epoch_now
+from app.database import db, epoch_now, read
 from app.errors import Conflict, Forbidden, NotFound
 from app.media.grid import Plan
 from app.videos import cursors, policy
@@ -18,18 +21,30 @@ from app.videos.models import Cell, Grid, GridRole, Rendition, Status, Subtitle,
 from app.videos.viewing_models import Saved, Viewing
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A rendition and how many of its cells are filled."""
+class Row(NamedTuple):
+    """What is told of a `Rendition`, how many of its cells are filled, and the role of its grid."""
 
-    rendition: Rendition
+    id: int
+    kind: str
+    name: str
+    height: int | None
+    codecs: str
+    language: str | None
+    label: str | None
+    is_default: bool
+    chunks: int
+    bytes: int | None
+    average_bitrate: int | None
+    loudness: float | None
+    loudness_range: float | None
+    true_peak: float | None
     filled: int
-    role: str = GridRole.CURRENT
+    role: str
 
     @property
     def progress(self) -> float:
         """Filled share of the row, 0…1."""
-        return self.filled / self.rendition.chunks if self.rendition.chunks else 1.0
+        return self.filled / self.chunks if self.chunks else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,19 @@ def catalogue(*, limit: int, before: str | None = None, category: str | None = N
 
 def owned(user: User, *, limit: int, before: str | None = None) -> Page:
     """The person's own films, whatever has become of them, newest first."""
-    return _page(films().where(Video.owner_id == user.id), limit, before)
+    values = {"owner_id": user.id, "limit": limit + 1}
+    if before is not None:
+        values["before"] = cursors.read_id(before)
+    found = db.session.scalars(_owned(goes_on=before is not None), values).unique().all()
+    return _cut(found, limit)
+
+
+@cache
+def _owned(*, goes_on: bool) -> Select[Video]:
+    wanted = films().where(Video.owner_id == bindparam("owner_id"))
+    if goes_on:
+        wanted = wanted.where(Video.id < bindparam("before"))
+    return wanted.order_by(Video.id.desc()).limit(bindparam("limit"))
 
 
 def private(user: User, *, limit: int) -> Sequence[Video]:
@@ -181,24 +208,6 @@ def to_watch(video_id: int, user: User) -> Video:
     )
 
 
-def duplicates(videos: Sequence[Video], owner_id: int) -> dict[int, int]:
-    """For films that this person has twice, byte by byte: the id of the oldest one."""
-    hashes = {video.sha256 for video in videos if video.owner_id == owner_id and video.sha256}
-    if not hashes:
-        return {}
-    rows = db.session.execute(
-        select(Video.sha256, func.min(Video.id))
-        .where(Video.owner_id == owner_id, Video.sha256.in_(hashes))
-        .group_by(Video.sha256)
-    )
-    oldest = {row[0]: row[1] for row in rows}
-    return {
-        video.id: oldest[video.sha256]
-        for video in videos
-        if video.owner_id == owner_id and oldest.get(video.sha256, video.id) < video.id
-    }
-
-
 def find(video_id: int) -> Video | None:
     """A film with all that is said of it, or None."""
     return db.session.scalars(films().where(Video.id == video_id)).unique().one_or_none()
@@ -210,23 +219,33 @@ def rows_of(
     """The renditions of each film's grids in these roles, with filled cells, in one statement."""
     if not video_ids:
         return {}
-    # Counted row by row: grouped and joined, SQLite would read the cells of all films there are.
-    filled = (
-        select(func.count(Cell.filled_at))
-        .where(Cell.rendition_id == Rendition.id)
-        .correlate(Rendition)
-        .scalar_subquery()
-    )
-    found = db.session.execute(
-        select(Grid.video_id, Rendition, filled, Grid.role)
-        .join(Rendition, Rendition.grid_id == Grid.id)
-        .where(Grid.video_id.in_(video_ids), Grid.role.in_(roles))
-        .order_by(Rendition.id)
-    )
     rows: dict[int, list[Row]] = {video_id: [] for video_id in video_ids}
-    for video_id, rendition, count, role in found:
-        rows[video_id].append(Row(rendition, count, role))
+    for video_id, *row in read(_ROWS, {"video_ids": list(video_ids), "roles": list(roles)}):
+        rows[video_id].append(Row._make(row))
+    for of_film in rows.values():
+        of_film.sort(key=attrgetter("id"))
     return rows
+
+
+# SQLite would read the cells of all films there are if they were grouped and joined, and all
+# renditions if it had to put them in order.
+_FILLED = (
+    select(func.count(Cell.filled_at))
+    .where(Cell.rendition_id == Rendition.id)
+    .correlate(Rendition)
+    .scalar_subquery()
+)
+_ROWS = (
+    select(
+        Grid.video_id,
+        *(getattr(Rendition, name) for name in Row._fields if name not in {"filled", "role"}),
+        _FILLED,
+        Grid.role,
+    )
+    .join(Rendition, Rendition.grid_id == Grid.id)
+    .where(Grid.video_id.in_(bindparam("video_ids", expanding=True)))
+    .where(Grid.role.in_(bindparam("roles", expanding=True)))
+)
 
 
 def subtitles_of(video_id: int) -> Sequence[Subtitle]:
@@ -282,6 +301,11 @@ def _page(wanted: Select[Video], limit: int, before: str | None) -> Page:
     if before is not None:
         wanted = wanted.where(Video.id < cursors.read_id(before))
     found = db.session.scalars(wanted.order_by(Video.id.desc()).limit(limit + 1)).unique().all()
+    return _cut(found, limit)
+
+
+def _cut(found: Sequence[Video], limit: int) -> Page:
+    """The page, of one film more than it may have, if there are so many."""
     more = len(found) > limit
     return Page(found[:limit], str(found[limit - 1].id) if more else None)
 

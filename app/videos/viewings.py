@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, false, func, select, update
+from sqlalchemy import Integer, and_, bindparam, delete, false, func, select, update
+from sqlalchemy.orm import aliased
 
 from app.auth.models import User
-from app.database import db, insert_into, now, update_rows
+from app.database import db, insert_into, now, read, update_rows
 from app.videos import series
 from app.videos.models import Video
 from app.videos.viewing_models import Saved, Viewing
@@ -24,11 +25,15 @@ FINISHED_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a member left behind in a film. `position` is where to go on, in seconds."""
+    """What a film is to a member. `position` is where to go on, in seconds.
+
+    `double_of` is the id of the oldest film of theirs with the same bytes, if this is a later one.
+    """
 
     position: float = 0.0
     is_watched: bool = False
     is_saved: bool = False
+    double_of: int | None = None
 
 
 NOTHING = Remembered()
@@ -101,27 +106,43 @@ def unsave(user_id: int, video_id: int) -> bool:
 
 
 def remembered(user_id: int, video_ids: Collection[int]) -> dict[int, Remembered]:
-    """What the member left behind in these films, in one statement."""
+    """What these films are to the member, in one statement."""
     if not video_ids:
         return {}
-    found = db.session.execute(
-        select(
-            Video.id,
-            Viewing.position,
-            func.coalesce(Viewing.is_finished, false()),
-            Viewing.watched_at,
-            Saved.saved_at,
-        )
-        .outerjoin(Viewing, and_(Viewing.video_id == Video.id, Viewing.user_id == user_id))
-        .outerjoin(Saved, and_(Saved.video_id == Video.id, Saved.user_id == user_id))
-        .where(Video.id.in_(video_ids))
-    )
+    found = read(_REMEMBERED, {"user_id": user_id, "video_ids": list(video_ids)})
     return {
         video_id: Remembered(
-            0.0 if finished else position or 0.0, watched_at is not None, saved_at is not None
+            0.0 if finished else position or 0.0,
+            watched_at is not None,
+            saved_at is not None,
+            double_of,
         )
-        for video_id, position, finished, watched_at, saved_at in found
+        for video_id, position, finished, watched_at, saved_at, double_of in found
     }
+
+
+_MEMBER = bindparam("user_id", type_=Integer())
+_Older = aliased(Video)
+_DOUBLE = (
+    select(func.min(_Older.id))
+    .where(Video.owner_id == _MEMBER, _Older.owner_id == Video.owner_id)
+    .where(_Older.sha256 == Video.sha256, _Older.id < Video.id)
+    .correlate(Video)
+    .scalar_subquery()
+)
+_REMEMBERED = (
+    select(
+        Video.id,
+        Viewing.position,
+        func.coalesce(Viewing.is_finished, false()),
+        Viewing.watched_at,
+        Saved.saved_at,
+        _DOUBLE,
+    )
+    .outerjoin(Viewing, and_(Viewing.video_id == Video.id, Viewing.user_id == _MEMBER))
+    .outerjoin(Saved, and_(Saved.video_id == Video.id, Saved.user_id == _MEMBER))
+    .where(Video.id.in_(bindparam("video_ids", expanding=True)))
+)
 
 
 def _begin_next(user: User, video: Video, moment: datetime) -> None:

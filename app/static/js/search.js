@@ -9,7 +9,7 @@ const clear = form.querySelector("[data-search-clear]");
 const said = document.querySelector("[data-search-said]");
 const results = document.querySelector("[data-search-results]");
 
-let shown = field.value.trim();
+let shown = field.defaultValue.trim(); // what the server found; one may have typed since
 let timer = 0;
 let asking = null;
 let ends = [];
@@ -75,3 +75,4 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   later(0);
 });
+later(0);
