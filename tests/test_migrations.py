@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, Table, create_engine, inspect, text
+from sqlalchemy import (
+    Connection,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    inspect,
+    text,
+)
 
 from app import create_app
 from app.database import Base, db
@@ -35,6 +43,11 @@ def flask(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[st
         text=True,
         timeout=120,
     )
+
+
+@pytest.fixture
+def with_tables() -> bool:
+    return False
 
 
 @pytest.fixture
@@ -66,6 +79,24 @@ def test_ids_never_come_back_where_models_say_so(migrated: Settings) -> None:
     tables = Base.metadata.sorted_tables
     said = {table.name for table in tables if table.dialect_options["sqlite"]["autoincrement"]}
     assert found == said
+
+
+def test_rows_are_found_by_what_they_belong_to(migrated: Settings) -> None:
+    """Without an index, deleting a film or an account would read whole tables."""
+    engine = create_engine(migrated.DATABASE_URL)
+    found = MetaData()
+    found.reflect(engine)
+    engine.dispose()
+    for table in found.tables.values():
+        indexes = [
+            index
+            for index in table.indexes
+            if index.dialect_options[engine.dialect.name].get("where") is None
+        ]
+        unique = [rule for rule in table.constraints if isinstance(rule, UniqueConstraint)]
+        keys = [table.primary_key, *indexes, *unique]
+        first = {next(iter(key.columns)).name for key in keys if len(key.columns)}
+        assert {key.parent.name for key in table.foreign_keys} <= first, table.name
 
 
 def test_they_can_be_taken_back(migrated: Settings) -> None:

@@ -178,6 +178,8 @@ def test_every_operation_says_what_comes_back(client: FlaskClient) -> None:
             }, label  # fmt: skip
     lists = spec["paths"]["/api/my-list/"]["get"]["responses"]["200"]
     assert "Link" in lists["headers"]
+    found = spec["paths"]["/api/global-videos/"]["get"]["responses"]["200"]
+    assert {"Link", "Search-Instead"} <= found["headers"].keys()
     assert set(spec["components"]["securitySchemes"]) == {"bearer", "access", "page"}
 
 

@@ -184,6 +184,7 @@ LEVELS = {
     "stream.media": GRANTED,
     "stream.key_frames": GRANTED,
     "stream.segment": GRANTED,
+    "stream.where": GRANTED,
     "stream.image": GRANTED,
     "stream.captions_playlist": GRANTED,
     "stream.captions": GRANTED,

@@ -33,6 +33,11 @@ VALUES: dict[type[Any], Any] = {
 
 
 @pytest.fixture
+def with_tables() -> bool:
+    return False
+
+
+@pytest.fixture
 def known(settings: Settings) -> Iterator[tuple[Engine, MetaData]]:
     """The database after the upgrade, and its tables as the release before knows them."""
     settings.DATA_DIR.mkdir()

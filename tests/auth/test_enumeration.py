@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 
 from .conftest import PASSWORD, Add
 
+pytestmark = pytest.mark.usefixtures("true_hashes")
+
 ROUNDS = 9
 
 

@@ -9,8 +9,8 @@ from flask_login import current_user
 
 from app.auth import identity
 from app.auth.models import Role
-from app.database import db
 from app.errors import Forbidden, NotSignedIn
+from tests.conftest import statements
 
 from .conftest import Add, log_in
 
@@ -65,13 +65,9 @@ def test_flask_login_knows_the_same_person(app: APIFlask, token) -> None:  # typ
 
 
 def test_identity_costs_one_query(app: APIFlask, token) -> None:  # type: ignore[no-untyped-def]
-    from sqlalchemy import event
-
     value = token()
-    seen: list[str] = []
-    with context(app, value):
-        event.listen(db.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    with context(app, value), statements(app, "SELECT") as said:
         identity.require_role(Role.MEMBER)
         identity.current_user_or_none()
         assert current_user.is_authenticated
-    assert len([text for text in seen if text.startswith("SELECT")]) == 1, seen
+    assert len(said) == 1, said

@@ -8,6 +8,8 @@ from argon2 import PasswordHasher
 
 from app.auth import passwords
 
+pytestmark = pytest.mark.usefixtures("true_hashes")
+
 
 @pytest.mark.parametrize(
     "password",

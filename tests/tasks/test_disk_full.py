@@ -16,6 +16,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from config import Settings
+from tests.databases import copy_database
 from tests.films import made_film, multipart
 
 from .test_converters import states, upload, workers
@@ -46,9 +47,11 @@ def shared(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def settings(settings: Settings, small_disk: Path, shared: bool) -> Settings:
-    if shared:
-        return dataclasses.replace(settings, DATABASE_URL=f"sqlite:///{small_disk}/test.sqlite")
-    return settings
+    if not shared:
+        return settings
+    url = f"sqlite:///{small_disk}/test.sqlite"
+    copy_database(settings.DATABASE_URL, url)
+    return dataclasses.replace(settings, DATABASE_URL=url)
 
 
 def fill(disk: Path) -> Path:

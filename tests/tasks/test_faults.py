@@ -85,8 +85,16 @@ def test_a_kill_in_mid_encode_costs_the_cells_in_flight_only(
     video_id = upload_long(signed_in)
     wait_for(lambda: bool(encoders(app)) and filled(signed_in, video_id) > 0.2)
     parent = psutil.Process(pool.pid)
-    worker, job = worker_and_job(parent)
-    {"job": job, "worker": worker, "pool": parent}[victim].send_signal(signal.SIGKILL)
+
+    def kill() -> bool:
+        worker, job = worker_and_job(parent)
+        try:
+            {"job": job, "worker": worker, "pool": parent}[victim].send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:  # it ended a moment ago
+            return False
+        return True
+
+    wait_for(kill)
     if victim == "pool":
         pool.wait(10)
         wait_for(lambda: not encoders(app), 5)

@@ -18,6 +18,7 @@ from app.tasks import claims, takeover
 from app.tasks.dispatch import dispatch
 from app.tasks.jobs import run_task
 from app.videos.models import Cell, Grid, GridRole, Rendition, Task, Video
+from tests.conftest import Convert
 from tests.films import made_film, multipart
 
 Work = Callable[[], None]
@@ -26,13 +27,9 @@ sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def video_id(signed_in: FlaskClient, work: Work) -> int:
+def video_id(ready: Convert) -> int:
     """A ready film of two chunks and two rungs."""
-    film = made_film(9, "640x360", "mpeg4").read_bytes()
-    found = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
-    work()
-    assert shown(signed_in, found)["status"] == "ready"
-    return int(found)
+    return ready(made_film(9, "640x360", "mpeg4"))
 
 
 def shown(client: FlaskClient, video_id: int) -> dict[str, Any]:

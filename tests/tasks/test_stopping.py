@@ -13,6 +13,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from app.database import db
 from app.storage import storage
 from app.videos.models import Cell, Grid, Status, Task, Video
+from tests.conftest import Convert
 from tests.films import made_film, multipart
 
 from .conftest import Start
@@ -54,11 +55,9 @@ def test_cancel_ends_ffmpeg_within_two_seconds_and_frees_the_disk(
 
 
 def test_retry_goes_on_from_the_filled_cells(
-    app: APIFlask, signed_in: FlaskClient, work: Work, monkeypatch: pytest.MonkeyPatch
+    app: APIFlask, signed_in: FlaskClient, ready: Convert, work: Work
 ) -> None:
-    film = made_film(20, "320x180", "mpeg4").read_bytes()
-    video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
-    work()
+    video_id = ready(made_film(20, "320x180", "mpeg4"))
     with app.app_context():  # as if the last chunk had failed after all its attempts
         cells = db.session.scalars(db.select(Cell).order_by(Cell.id)).all()
         task = db.session.get_one(Task, max(cell.task_id for cell in cells))

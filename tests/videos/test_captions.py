@@ -20,7 +20,7 @@ from app.database import db
 from app.media.binary import ffmpeg_binary
 from app.storage import storage
 from app.videos.models import Subtitle, Video
-from tests.conftest import make_user, sign_in
+from tests.conftest import Convert, make_user, sign_in
 from tests.films import made_film, multipart
 
 from .test_streams import base, status
@@ -115,8 +115,8 @@ def add(client: FlaskClient, film: int, data: bytes = SRT, **fields: Any) -> Any
 
 
 @pytest.fixture
-def film(signed_in: FlaskClient, work: Work) -> int:
-    return upload(signed_in, made_film(3), work)
+def film(ready: Convert) -> int:
+    return ready(made_film(3))
 
 
 def test_an_owner_adds_and_removes_captions(

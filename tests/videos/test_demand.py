@@ -18,7 +18,7 @@ from app.tasks.layout import FIRST
 from app.tasks.queue import SOON, queue
 from app.videos import playback
 from app.videos.models import Cell, Rendition, Task, TaskKind, Video
-from tests.conftest import run_in_child
+from tests.conftest import Once, run_in_child
 from tests.films import made_film, multipart
 
 Work = Callable[[], None]
@@ -26,19 +26,24 @@ Work = Callable[[], None]
 
 @pytest.fixture
 def begun(
-    app: APIFlask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: APIFlask, signed_in: FlaskClient, once: Once, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, str]:
     """A film of which only the first picture and the sound are there: its id and its stream."""
     monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
     film = made_film(25, "640x360", "mpeg4").read_bytes()
-    video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
-    with app.app_context():
-        run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))
-        for task_id in db.session.scalars(
-            db.select(Task.id).where(Task.tier == FIRST, Task.kind != TaskKind.PLAN)
-        ).all():
-            run_in_child(lambda task_id=task_id: run_task(task_id))
-        queue(SOON).empty()
+
+    def begin() -> int:
+        video_id = int(signed_in.post("/api/local-videos/", **multipart(film)).json["id"])
+        with app.app_context():
+            run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))
+            for task_id in db.session.scalars(
+                db.select(Task.id).where(Task.tier == FIRST, Task.kind != TaskKind.PLAN)
+            ).all():
+                run_in_child(lambda task_id=task_id: run_task(task_id))
+            queue(SOON).empty()
+        return video_id
+
+    video_id = once("begun with picture and sound", begin)
     url = signed_in.get(f"/api/videos/{video_id}/playback/").json["hls_url"]
     return video_id, url.removeprefix("http://localhost").removesuffix("master.m3u8")
 
@@ -111,18 +116,25 @@ def test_the_grid_says_when_each_cell_begins(
 
 
 @pytest.fixture
-def silent_yet(app: APIFlask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> str:
+def silent_yet(
+    app: APIFlask, signed_in: FlaskClient, once: Once, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """A film of which only the first picture is there; the address of its stream."""
     monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
     film = made_film(60, "320x180", "mpeg4").read_bytes()
-    video_id = signed_in.post("/api/local-videos/", **multipart(film)).json["id"]
-    with app.app_context():
-        run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))
-        first = db.select(Task.id).where(Task.tier == FIRST, Task.kind == TaskKind.CHUNK)
-        run_in_child(lambda: run_task(db.session.scalars(first).one()))
-        db.session.execute(db.update(Video).values(playable=True))
-        db.session.commit()
-        queue(SOON).empty()
+
+    def begin() -> int:
+        video_id = int(signed_in.post("/api/local-videos/", **multipart(film)).json["id"])
+        with app.app_context():
+            run_in_child(lambda: run_task(db.session.scalars(db.select(Task.id)).one()))
+            first = db.select(Task.id).where(Task.tier == FIRST, Task.kind == TaskKind.CHUNK)
+            run_in_child(lambda: run_task(db.session.scalars(first).one()))
+            db.session.execute(db.update(Video).values(playable=True))
+            db.session.commit()
+            queue(SOON).empty()
+        return video_id
+
+    video_id = once("begun with picture alone", begin)
     url = signed_in.get(f"/api/videos/{video_id}/playback/").json["hls_url"]
     return str(url.removeprefix("http://localhost").removesuffix("master.m3u8"))
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from app.database import db, epoch_now
 from app.videos.forecast import ENOUGH, Forecast, Place, forecasts_of
 from app.videos.models import Status, Task, TaskKind, TaskState, Video
 from app.videos.names import new_film
-from tests.conftest import make_user
+from tests.conftest import make_user, statements
 from tests.films import made_film, multipart
 
 SITE_SPEED = 50.0
@@ -123,20 +122,13 @@ def test_a_list_takes_one_statement_more_while_films_are_converted(
     counts = []
     for status, films in ((Status.READY, 3), (Status.PROCESSING, 3), (Status.PROCESSING, 30)):
         with app.app_context():
-            engine = db.engine
             measured(film(member, status=Status.READY).id)
             for _ in range(films):
                 film(member, *([SITE_SPEED] * (status == Status.PROCESSING)), status=status)
             db.session.commit()
-        statements: list[str] = []
-
-        def note(_c: object, _cur: object, text: str, *_rest: object) -> None:
-            statements.append(text)  # noqa: B023 - read before the next round
-
-        event.listen(engine, "before_cursor_execute", note)
-        answer = signed_in.get("/api/local-videos/?limit=50")
-        event.remove(engine, "before_cursor_execute", note)
-        counts.append(len([text for text in statements if text.startswith("SELECT")]))
+        with statements(app, "SELECT") as said:
+            answer = signed_in.get("/api/local-videos/?limit=50")
+        counts.append(len(said))
     assert counts[1:] == [counts[0] + 1] * 2
     newest = answer.json[0]
     assert (newest["eta"], newest["queue"]) == (33.0, {"place": 33, "films": 33})

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from tests.conftest import make_user, sign_in
-from tests.films import made_film, multipart
+from tests.conftest import Convert, make_user, sign_in
+from tests.films import made_film
 
 from .test_lists import add_films
 from .test_streams import status
@@ -42,11 +41,8 @@ def test_the_list_is_what_one_may_watch_and_says_just_what_they_know(
 
 
 @pytest.fixture
-def film(signed_in: FlaskClient, work: Callable[[], None]) -> int:
-    made = made_film(5, "640x360")
-    answer = signed_in.post("/api/local-videos/", **multipart(made.read_bytes()))
-    work()
-    return int(answer.json["id"])
+def film(ready: Convert) -> int:
+    return ready(made_film(5, "640x360"))
 
 
 @pytest.mark.parametrize(

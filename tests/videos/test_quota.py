@@ -12,12 +12,14 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from app.database import db
 from app.tasks.hashing import announce_originals
 from app.videos.models import Video
+from tests.conftest import make_user, sign_in
 from tests.films import made_film, multipart
 from tests.web import UPLOADS, creation
 
 from .test_uploads import files_below
 
 URL = "/api/local-videos/"
+GLOBAL = "/api/global-videos/"
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
@@ -87,3 +89,10 @@ def test_a_film_that_is_there_already_is_offered(
         hashes = set(db.session.scalars(db.select(Video.sha256)))
     assert hashes == {hashlib.sha256(film).hexdigest()}
     assert [one["duplicate_of"] for one in signed_in.get(URL).json] == [ids[0], None]
+    with app.app_context():
+        db.session.execute(db.update(Video).values(is_global=True))
+        db.session.commit()
+    make_user(app, "other@example.org")
+    other = sign_in(app.test_client(), "other@example.org")
+    assert [one["duplicate_of"] for one in other.get(GLOBAL).json] == [None, None]
+    assert [one["duplicate_of"] for one in signed_in.get(GLOBAL).json] == [ids[0], None]

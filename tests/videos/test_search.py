@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 
 from app.auth.models import User
 from app.database import db
@@ -17,7 +17,7 @@ from app.videos.models import Status, Video
 from app.videos.names import new_film
 from app.videos.search.models import SearchText
 from app.videos.search.text import fold, query_words
-from tests.conftest import make_user, sign_in
+from tests.conftest import make_user, sign_in, statements
 
 Add = Callable[..., int]
 Search = Callable[..., list[int]]
@@ -281,41 +281,25 @@ def test_pages_follow_each_other_while_films_come_and_go(
 def test_a_search_takes_the_same_few_statements_whatever_its_length(
     app: APIFlask, signed_in: FlaskClient, add: Add
 ) -> None:
-    with app.app_context():
-        engine = db.engine
-
-    def statements(typed: str) -> int:
-        asked: list[str] = []
-
-        def note(_c: object, _cur: object, text: str, *_rest: object) -> None:
-            asked.append(text)
-
-        event.listen(engine, "before_cursor_execute", note)
-        assert signed_in.get(f"/api/global-videos/?q={typed}").json != []
-        event.remove(engine, "before_cursor_execute", note)
-        return len([text for text in asked if text.startswith("SELECT")])
+    def selects(typed: str) -> int:
+        with statements(app, "SELECT") as said:
+            assert signed_in.get(f"/api/global-videos/?q={typed}").json != []
+        return len(said)
 
     add("Mountain")
     signed_in.get("/api/global-videos/?q=mountian")  # the words are in memory from now on
-    few = [statements("mountain"), statements("mountian")]
+    few = [selects("mountain"), selects("mountian")]
     for number in range(30):
         add(f"Mountain {number}")
-    assert [statements("mountain"), statements("mountian")] == few
+    assert [selects("mountain"), selects("mountian")] == few
     assert few[0] <= 5
 
 
 def test_only_what_changes_a_films_words_writes_them(app: APIFlask, add: Add) -> None:
     film = add("Title", description="Words")
-    written: Sequence[str] = []
-
-    def note(_c: object, _cur: object, text: str, *_rest: object) -> None:
-        if "search_" in text:
-            written.append(text)
-
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
+    with statements(app) as said:
         change(app, film, playable=False)
-        assert written == []
+    assert not any("search_" in text for text in said)
+    with statements(app) as said:
         change(app, film, title="Other")
-        event.remove(db.engine, "before_cursor_execute", note)
-    assert written != []
+    assert any("search_" in text for text in said)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable
 
 import av
 import pytest
@@ -16,12 +15,10 @@ from sqlalchemy import select, update
 from app.database import db
 from app.media.playlists import average_bit_rate, peak_bit_rate
 from app.videos.models import Cell, Rendition
-from tests.conftest import make_user, sign_in
-from tests.films import made_film, multipart
+from tests.conftest import Convert, make_user, sign_in
+from tests.films import made_film
 
 from .test_streams import base, status
-
-Work = Callable[[], None]
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 OFFER = re.compile(
@@ -31,12 +28,9 @@ OFFER = re.compile(
 
 
 @pytest.fixture
-def root(signed_in: FlaskClient, work: Work) -> str:
+def root(signed_in: FlaskClient, ready: Convert) -> str:
     """The stream of a converted film whose smallest row is not its largest."""
-    film = made_film(10, "854x480").read_bytes()
-    answer = signed_in.post("/api/local-videos/", **multipart(film))
-    work()
-    return base(signed_in, answer.json["id"])
+    return base(signed_in, ready(made_film(10, "854x480")))
 
 
 def text(client: FlaskClient, address: str) -> str:

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from apiflask import APIFlask
-from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from app.auth.models import User
 from app.database import db, now
 from app.videos import sharing
 from app.videos.models import Video
-from tests.films import made_film, multipart
+from tests.conftest import Convert
+from tests.films import made_film
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-Work = Callable[[], None]
 
 WRONG = "nobody-has-made-this-0"
 
 
 @pytest.fixture
-def key(app: APIFlask, signed_in: FlaskClient, work: Work) -> str:
+def key(app: APIFlask, ready: Convert) -> str:
     """The key of a film that its owner has shared."""
-    answer = signed_in.post("/api/local-videos/", **multipart(made_film(1).read_bytes()))
-    assert answer.status_code == 201
-    work()
+    film = ready(made_film(1))
     with app.app_context():
-        video = db.session.get_one(Video, answer.json["id"])
+        video = db.session.get_one(Video, film)
         made = sharing.share(video)
         db.session.commit()
     return made

@@ -15,18 +15,16 @@ from app.database import db, now
 from app.errors import NotFound
 from app.videos import grants
 from app.videos.models import Video
-from tests.conftest import make_user, sign_in
+from tests.conftest import Convert, make_user, sign_in
 from tests.films import made_film, multipart
 
 Work = Callable[[], None]
 
 
 @pytest.fixture
-def film(signed_in: FlaskClient, work: Work) -> int:
+def film(ready: Convert) -> int:
     """A film of the member's own, converted."""
-    answer = signed_in.post("/api/local-videos/", **multipart(made_film(5).read_bytes()))
-    work()
-    return int(answer.json["id"])
+    return ready(made_film(5))
 
 
 def base(client: FlaskClient, video_id: int) -> str:
@@ -185,14 +183,16 @@ def test_a_grant_ends_with_its_reason(
 
 
 def test_a_segment_that_is_not_there_yet_is_wanted(
-    app: APIFlask, signed_in: FlaskClient, work: Work, monkeypatch: pytest.MonkeyPatch
+    app: APIFlask,
+    signed_in: FlaskClient,
+    ready: Convert,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from app.videos import playback
 
     monkeypatch.setattr(playback, "WAIT_SECONDS", 0.3)
-    film = made_film(20, "320x180", "mpeg4")
-    video_id = signed_in.post("/api/local-videos/", **multipart(film.read_bytes())).json["id"]
-    work()
+    video_id = ready(made_film(20, "320x180", "mpeg4"))
     root = base(signed_in, video_id)
     with app.app_context():  # as it was before this cell was filled
         name = db.session.scalar(db.select(Video.film))
@@ -228,7 +228,8 @@ def _empty(segment: int) -> None:
 def test_the_server_in_front_is_told_what_a_grant_opens(
     app: APIFlask, signed_in: FlaskClient, film: int
 ) -> None:
-    grant = base(signed_in, film).split("/")[2]
+    root = base(signed_in, film)
+    grant = root.split("/")[2]
     stranger = app.test_client()
     with app.app_context():
         name = db.session.get_one(Video, film).film
@@ -237,6 +238,11 @@ def test_the_server_in_front_is_told_what_a_grant_opens(
         assert (answer.status_code, answer.data, answer.headers["X-Film"]) == (204, b"", name)
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
         assert stranger.get(f"/stream/{grant}x/{right}").status_code == 403
+    for way in ("redirect", "nginx"):  # a file of this machine is fetched from nowhere
+        app.config["S3_DELIVERY"] = way
+        place = stranger.get(f"/stream/{grant}/may-watch").headers.get("X-Film-Place")
+        assert place == ("local" if way == "nginx" else None)
+        assert stranger.get(f"{root}audio-0/0.m4s/where").status_code == 404
     with app.app_context():
         db.session.get_one(Video, film).playable = False
         db.session.commit()

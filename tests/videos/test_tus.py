@@ -21,6 +21,7 @@ from app.tasks.reconcile import reconcile
 from app.videos.models import Upload, Video
 from config import Settings
 from tests.conftest import make_user
+from tests.databases import make_tables
 from tests.films import made_film
 from tests.web import CHUNK, UPLOADS, Web, creation, serve, write_token
 
@@ -44,9 +45,8 @@ def site(
         },
         env_file=None,
     )
+    make_tables(settings.DATABASE_URL)
     app = create_app(settings)
-    with app.app_context():
-        db.create_all()
     token = write_token(app, make_user(app, "mara@example.org"))
     with serve(app, folder / "web.log", token) as running:
         yield app, running

@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from app.database import db
 from app.formatting import rfc3339
 from app.videos.models import Series, Status, Video
-from tests.conftest import make_user, sign_in
+from tests.conftest import make_user, sign_in, statements
 from tests.videos.test_lists import add_films
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -42,23 +39,6 @@ def ids(client: FlaskClient, path: str) -> list[int]:
 def seen(client: FlaskClient, film: int) -> tuple[float, bool, bool]:
     found = client.get(f"/api/videos/{film}/").json
     return found["position"], found["watched"], found["in_my_list"]
-
-
-@contextmanager
-def statements(app: APIFlask) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
-    said: list[str] = []
-
-    def note(_c: object, _cur: object, text: str, *_rest: object) -> None:
-        said.append(text)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def add_episodes(app: APIFlask, owner_id: int, *numbers: tuple[int, int]) -> list[int]:
@@ -248,9 +228,9 @@ def test_a_list_of_ones_own_takes_few_statements_whatever_its_length(
             beat(signed_in, film, 10)
             signed_in.put(f"/api/my-list/{film}/")
         for path, counted in counts.items():
-            with statements(app) as said:
+            with statements(app, "SELECT") as said:
                 assert len(ids(signed_in, path)) >= count
-            counted.append(len([text for text in said if text.startswith("SELECT")]))
+            counted.append(len(said))
     for counted in counts.values():
         assert counted[0] == counted[1]
         assert counted[0] <= 4
