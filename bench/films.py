@@ -49,8 +49,11 @@ def bench_films(ffmpeg: str) -> Iterator[Films]:
 
 
 @contextmanager
-def repeated(ffmpeg: str, film: Path, times: int) -> Iterator[Path]:
-    """The film so many times in a row, its packets copied, which takes seconds even for hours."""
+def repeated(ffmpeg: str, film: Path, times: int, *, index_first: bool = False) -> Iterator[Path]:
+    """The film so many times in a row, its packets copied, which takes seconds even for hours.
+
+    Its index lies behind the pictures, as cameras write it, or before them, as editors do.
+    """
     with tempfile.TemporaryDirectory(prefix="videoflix-bench-films-") as place:
         needed = COPIES * times * film.stat().st_size
         if shutil.disk_usage(place).free < needed:
@@ -59,7 +62,8 @@ def repeated(ffmpeg: str, film: Path, times: int) -> Iterator[Path]:
         subprocess.run(  # noqa: S603 - our own ffmpeg
             [ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y",
              "-stream_loop", str(times - 1), "-i", str(film),
-             "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", str(target)],
+             "-map", "0:v:0", "-map", "0:a:0", "-c", "copy",
+             *(["-movflags", "+faststart"] if index_first else []), str(target)],
             check=True,
         )  # fmt: skip
         yield target

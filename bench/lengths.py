@@ -8,12 +8,13 @@ so that nobody waits hours for the rest of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 
 from bench.films import SECONDS, Films, repeated
 from bench.playable import COPIED_GOAL, ENCODED_GOAL, WORKERS, seconds_to_playable
 from bench.report import Figure, spread
-from bench.site import running_site
+from bench.site import Site, running_site
 
 LENGTHS = (("30 s", 30), ("20 min", 20 * 60), ("2 h", 2 * 60 * 60))
 RUNS = 3
@@ -27,14 +28,14 @@ def measure(films: Films, ffmpeg: str, runs: int | None, *, quick: bool) -> Iter
         for name, film, goal in cases:
             for length, wanted in LENGTHS[:-1] if quick else LENGTHS:
                 with repeated(ffmpeg, film, wanted // SECONDS) as long:
-                    size = long.stat().st_size
-                    seconds = [seconds_to_playable(site, long) for _ in range(runs or RUNS)]
-                yield Figure(
-                    "lengths",
-                    f"upload → playable: {length} of {name}",
-                    median(seconds),
-                    "s",
-                    goal,
-                    f"{size / 1e6:.0f} MB, {spread(seconds)}",
-                    {"seconds": seconds},
-                )
+                    what = f"upload → playable: {length} of {name}"
+                    yield playable("lengths", what, site, long, runs or RUNS, goal)
+
+
+def playable(
+    benchmark: str, what: str, site: Site, film: Path, runs: int, goal: float | None
+) -> Figure:
+    """Seconds from the upload's answer until a film can be watched, and its size."""
+    seconds = [seconds_to_playable(site, film) for _ in range(runs)]
+    note = f"{film.stat().st_size / 1e6:.0f} MB, {spread(seconds)}"
+    return Figure(benchmark, what, median(seconds), "s", goal, note, {"seconds": seconds})

@@ -14,16 +14,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 
 from app.media.grid import Plan
 from app.media.plan import make_plan
 from app.media.probe import probe
-from app.media.runner import Limits
 from bench.films import Films
 from bench.quality import picture_bytes, vmaf
 from bench.recipes import Recipe, Source, mediacms, peertube
-from bench.report import Figure, middle
+from bench.reference import as_nice
+from bench.report import Figure, of_seconds
 from bench.site import Site, running_site
 
 GOALS = {"PeerTube": 1.7, "MediaCMS": 2.5}
@@ -50,16 +49,9 @@ def measure(films: Films, ffmpeg: str, runs: int | None) -> Iterator[Figure]:
                     made = (step for step in recipe.steps if step.height)
                     rungs |= {(recipe.name, s.height): (s.target, s.rate) for s in made}
         for name, goal in GOALS.items():
-            yield Figure(
-                "peers",
-                f"{name}'s ffmpeg commands ÷ whole job: 1080p60 VP9, {len(plan.video)} rungs",
-                median(seconds[name]) / median(seconds[OURS]),
-                "x",
-                goal,
-                f"{middle(seconds[name])} ÷ {middle(seconds[OURS])}, {len(seconds[OURS])} turns",
-                {f"{name} seconds": seconds[name], "site seconds": seconds[OURS]},
-                least=True,
-            )
+            what = f"{name}'s ffmpeg commands ÷ whole job: 1080p60 VP9, {len(plan.video)} rungs"
+            found = {f"{name} seconds": seconds[name], "site seconds": seconds[OURS]}
+            yield of_seconds("peers", what, found, goal, least=True)
         for (name, height), (path, rate) in sorted(rungs.items(), key=lambda item: -item[0][1]):
             size = picture_bytes(path)
             score = vmaf(ffmpeg, path, rate, film)
@@ -87,10 +79,9 @@ def _recipes(ffmpeg: str, film: Path, plan: Plan, place: Path) -> list[Recipe]:
 
 def _run(recipe: Recipe) -> float:
     """Seconds for all steps."""
-    nice = ["nice", "-n", str(Limits().nice)]
     began = time.monotonic()
     with ThreadPoolExecutor(recipe.at_once) as pool:
-        commands = [[*nice, *step.command] for step in recipe.steps]
+        commands = [as_nice(step.command) for step in recipe.steps]
         for ended in [pool.submit(subprocess.run, command, check=True) for command in commands]:
             ended.result()
     return time.monotonic() - began

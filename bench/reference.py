@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.media.grid import TIMESCALE, Plan, VideoRow
-from app.media.runner import Limits
+from config import Settings
 
 AUDIO = ("-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2")
 """As `app.media.sound.audio_command` encodes a track."""
@@ -50,15 +51,18 @@ def reference_command(ffmpeg: str, film: Path, plan: Plan, place: Path) -> list[
 def reference_seconds(ffmpeg: str, film: Path, plan: Plan, place: Path) -> float:
     """Run it; how long it took. Raises RuntimeError when it wrote other segments than planned."""
     began = time.monotonic()
-    nice = ["nice", "-n", str(Limits().nice)]
-    command = reference_command(ffmpeg, film, plan, place)
-    subprocess.run([*nice, *command], check=True)  # noqa: S603
+    subprocess.run(as_nice(reference_command(ffmpeg, film, plan, place)), check=True)  # noqa: S603
     seconds = time.monotonic() - began
     for row in plan.video:
         written = len(list((place / row.name).glob("*.m4s")))
         if written != len(plan.frames):
             raise RuntimeError(f"{row.name}: {written} segments, not {len(plan.frames)}")
     return seconds
+
+
+def as_nice(command: Sequence[str]) -> list[str]:
+    """The command, standing back as far as a site's conversion does unless it is told otherwise."""
+    return ["nice", "-n", str(Settings().WORKER_NICE), *command]
 
 
 def _encoder(number: int, row: VideoRow, plan: Plan) -> list[str]:

@@ -64,7 +64,21 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{min(values):.{digits}f} … {max(values):.{digits}f} in {len(values)} runs"
 
 
-def middle(values: Sequence[float]) -> str:
+def of_seconds(
+    benchmark: str,
+    what: str,
+    runs: dict[str, list[float]],
+    goal: float | None = None,
+    *,
+    least: bool = False,
+) -> Figure:
+    """How long the first way took ÷ how long the second, by the medians of their turns."""
+    one, other = runs.values()
+    note = f"{_middle(one)} ÷ {_middle(other)}, {len(one)} turns"
+    return Figure(benchmark, what, median(one) / median(other), "x", goal, note, runs, least)
+
+
+def _middle(values: Sequence[float]) -> str:
     """The median, and how far the runs lie apart: much, where other work disturbed them."""
     return f"{median(values):.1f} s ({min(values):.1f} … {max(values):.1f})"
 

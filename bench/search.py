@@ -68,7 +68,7 @@ def measure() -> Iterator[Figure]:
     """The median time of each kind of search."""
     with tempfile.TemporaryDirectory(prefix="videoflix-bench-") as place:
         yield from _measure("SQLite", f"sqlite:///{Path(place) / 'videoflix.sqlite'}", place)
-        with _postgresql(place) as url:
+        with postgresql(place) as url:
             yield from _measure("PostgreSQL", url, place)
 
 
@@ -162,7 +162,7 @@ def _title(chance: random.Random) -> str:
 
 
 @contextmanager
-def _postgresql(place: str) -> Iterator[str]:
+def postgresql(place: str) -> Iterator[str]:
     """An empty database, removed afterwards."""
     server = None
     url = os.environ.get("TEST_DATABASE_URL")

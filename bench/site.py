@@ -27,11 +27,12 @@ READY = "Videoflix is ready"
 
 @dataclass(frozen=True)
 class Site:
-    """A running site: its folder, its first process, and a client that is signed in."""
+    """A running site: its folder, its first process, its settings, a client that is signed in."""
 
     data_dir: Path
     port: int
     pid: int
+    environment: dict[str, str]
     client: Client
 
     def stranger(self) -> Client:
@@ -77,7 +78,7 @@ def running_site(workers: int, settings: Mapping[str, str] | None = None) -> Ite
             _create_account(environment)
             client = Client("127.0.0.1", port)
             client.sign_in(EMAIL, PASSWORD)
-            site = Site(data_dir, port, process.pid, client)
+            site = Site(data_dir, port, process.pid, environment, client)
             site.rest()
             yield site
         finally:

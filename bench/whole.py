@@ -9,14 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 from app.media.grid import Plan
 from app.media.plan import make_plan
 from app.media.probe import probe
 from bench.films import Films
 from bench.reference import reference_seconds
-from bench.report import Figure, middle
+from bench.report import Figure, of_seconds
 from bench.site import Site, running_site
 
 GOAL = 1.0
@@ -36,15 +35,9 @@ def measure(films: Films, ffmpeg: str, runs: int | None) -> Iterator[Figure]:
                 ours.append(ready - answered)
                 with tempfile.TemporaryDirectory(dir=site.data_dir) as place:
                     one.append(reference_seconds(ffmpeg, film, plan, Path(place)))
-            yield Figure(
-                "whole",
-                f"whole job ÷ one ffmpeg: {name}, {len(plan.video)} rungs",
-                median(ours) / median(one),
-                "x",
-                GOAL,
-                f"{middle(ours)} ÷ {middle(one)}, {len(ours)} turns",
-                {"site seconds": ours, "one ffmpeg seconds": one},
-            )
+            what = f"whole job ÷ one ffmpeg: {name}, {len(plan.video)} rungs"
+            found = {"site seconds": ours, "one ffmpeg seconds": one}
+            yield of_seconds("whole", what, found, GOAL)
 
 
 def convert(site: Site, film: Path, plan: Plan) -> tuple[float, float]:

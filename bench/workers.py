@@ -6,12 +6,11 @@ The site whose turn it is not has nothing to do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 from app.media.plan import make_plan
 from app.media.probe import probe
 from bench.films import Films
-from bench.report import Figure, middle
+from bench.report import Figure, of_seconds
 from bench.site import running_site
 from bench.whole import convert
 
@@ -29,13 +28,6 @@ def measure(films: Films, runs: int | None) -> Iterator[Figure]:
             for workers, site in ((1, alone), (2, pair)):
                 answered, ready = convert(site, films.vp9, plan)
                 seconds[workers].append(ready - answered)
-    yield Figure(
-        "workers",
-        f"one worker ÷ two: 1080p60 VP9, {len(plan.video)} rungs",
-        median(seconds[1]) / median(seconds[2]),
-        "x",
-        GOAL,
-        f"{middle(seconds[1])} ÷ {middle(seconds[2])}, {len(seconds[1])} turns",
-        {"one worker seconds": seconds[1], "two workers seconds": seconds[2]},
-        least=True,
-    )
+    found = {"one worker seconds": seconds[1], "two workers seconds": seconds[2]}
+    what = f"one worker ÷ two: 1080p60 VP9, {len(plan.video)} rungs"
+    yield of_seconds("workers", what, found, GOAL, least=True)
