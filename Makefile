@@ -2,6 +2,7 @@
 #
 #   make run    [PORT=8000] [HOST=127.0.0.1] [DATA_DIR=instance] [WORKERS=cores] [DEMO=1]
 #   make test   [ARGS="-k login"]
+#   make test-deploy [ARGS=…]   of these, those of the files in deploy/
 #   make lint
 #   make bench  [ARGS=…]
 #   make pins   write constraints.txt anew
@@ -13,7 +14,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := run
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: run test lint bench clean setup setup-dev assets pins
+.PHONY: run test test-deploy lint bench clean setup setup-dev assets pins
 
 PYTHON ?=
 CANDIDATES := $(PYTHON) python3.12 python3.11 python3.13 python3.14 python3 python
@@ -39,6 +40,9 @@ run: setup assets
 test: setup-dev assets
 	@exec $(VENV) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)) \
 		--dist loadgroup $(ARGS)
+
+test-deploy: setup-dev assets
+	@exec $(VENV) -m pytest tests/deploy $(ARGS)
 
 lint: setup-dev
 	$(VENV) -m ruff check .
