@@ -423,6 +423,15 @@ def test_each_key_of_the_list_does_what_it_says(evening: Evening, visit: Visitor
         before = clock(page)
         page.keyboard.press(key)
         until(page, lambda before=before, by=by: abs(clock(page) - before - by) < 0.5)
+    for key, back in (("l", "j"), ("ArrowRight", "ArrowLeft")):
+        before = clock(page)
+        for _ in range(2):  # held: the second is the key's repetition
+            page.keyboard.down(key)
+        page.keyboard.up(key)
+        until(page, lambda before=before: abs(clock(page) - before - 20) < 0.5)
+        page.keyboard.press(back)
+        page.keyboard.press(back)
+        until(page, lambda before=before: abs(clock(page) - before) < 0.5)
     page.keyboard.press("<")
     until(page, lambda: video.evaluate("v => v.playbackRate") == 0.75)
     page.keyboard.press("f")

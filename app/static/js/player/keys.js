@@ -1,6 +1,10 @@
 // Keys for the whole page: what the kit knows once it has the focus, from anywhere, and the dialog
-// that lists them.
+// that lists them. Steps in time are ours: the kit waits until the key is let go, and counts from the
+// moment that it last heard of, so that keys pressed in a row, or held, move by one step only.
 
+import { STEP_S, move } from "./moving.js";
+
+const STEPS = { arrowleft: -STEP_S, arrowright: STEP_S, j: -STEP_S, l: STEP_S };
 const TYPING = "input, textarea, select, [contenteditable]";
 const PRESSING = /^( |Enter|Tab|Arrow.*)$/; // what a button or a link does something with itself
 
@@ -31,7 +35,14 @@ export function startKeys({ controller, video, openKeys, next: nextLink }, dialo
     // Outside the kit only from where keys have no other meaning.
     const nowhere = [document.body, document.documentElement].includes(event.target) || dialog.contains(event.target);
     const onCard = event.target.closest?.("[data-end]") && !PRESSING.test(event.key);
-    if (!nowhere && !onCard) return;
+    const inKit = controller.contains(event.target);
+    if (!nowhere && !onCard && !inKit) return;
+    const step = STEPS[event.key.toLowerCase()];
+    if (event.type === "keydown" && step && !event.target.keysUsed?.includes(event.key)) {
+      move(video, step);
+      event.preventDefault();
+    }
+    if (inKit) return;
     const copy = new KeyboardEvent(event.type, { key: event.key, code: event.code, shiftKey: event.shiftKey, cancelable: true });
     controller.dispatchEvent(copy);
     if (copy.defaultPrevented) event.preventDefault();

@@ -2,7 +2,7 @@
 // <style> elements inside shadow roots, which our content policy lets through only with the
 // page's nonce: it is put in before the first element is made.
 
-const SEEK = 10;
+import { STEP_S } from "./moving.js";
 
 /** Load the kit and give each of its classes the nonce. Nothing of it may stand in the page before. */
 export async function loadKit(nonce) {
@@ -20,7 +20,7 @@ export async function loadKit(nonce) {
 }
 
 const MARKUP = `
-<media-controller class="player-kit" autohide="3" hotkeys="noshift+/" novolumepref nomutedpref nosubtitleslangpref keyboardupvolumestep="0.05" keyboarddownvolumestep="0.05" tabindex="0" aria-label="Player">
+<media-controller class="player-kit" autohide="3" hotkeys="noshift+/ noj nol noarrowleft noarrowright" novolumepref nomutedpref nosubtitleslangpref keyboardupvolumestep="0.05" keyboarddownvolumestep="0.05" tabindex="0" aria-label="Player">
   <video slot="media" playsinline preload="auto"></video>
   <media-poster-image slot="poster"></media-poster-image>
   <div class="player-top" slot="top-chrome">
@@ -29,9 +29,9 @@ const MARKUP = `
   </div>
   <media-loading-indicator slot="centered-chrome" noautohide loadingdelay="300"></media-loading-indicator>
   <div class="player-centre" slot="centered-chrome">
-    <media-seek-backward-button class="big" seekoffset="${SEEK}" notooltip></media-seek-backward-button>
+    <media-seek-backward-button class="big" seekoffset="${STEP_S}" notooltip></media-seek-backward-button>
     <media-play-button class="biggest" notooltip></media-play-button>
-    <media-seek-forward-button class="big" seekoffset="${SEEK}" notooltip></media-seek-forward-button>
+    <media-seek-forward-button class="big" seekoffset="${STEP_S}" notooltip></media-seek-forward-button>
   </div>
   <div class="player-time">
     <media-time-range></media-time-range>
@@ -40,8 +40,8 @@ const MARKUP = `
   <media-control-bar class="player-bar">
     <media-play-button></media-play-button>
     <a class="player-button player-next" aria-label="Next episode" title="Next episode" data-next-link hidden></a>
-    <media-seek-backward-button seekoffset="${SEEK}"></media-seek-backward-button>
-    <media-seek-forward-button seekoffset="${SEEK}"></media-seek-forward-button>
+    <media-seek-backward-button seekoffset="${STEP_S}"></media-seek-backward-button>
+    <media-seek-forward-button seekoffset="${STEP_S}"></media-seek-forward-button>
     <media-mute-button></media-mute-button>
     <media-volume-range></media-volume-range>
     <media-time-display showduration></media-time-display>

@@ -1,7 +1,7 @@
 // The film for the machine around the browser: lock screen, headset and keyboard keys, and what
 // they may do with it.
 
-const STEP = 10;
+import { STEP_S, move } from "./moving.js";
 
 /** Say what plays, and obey the keys of the machine. `next()` turns to the next episode. */
 export function startSession(video, film, { next, signal }) {
@@ -10,14 +10,11 @@ export function startSession(video, film, { next, signal }) {
   const artwork = film.poster ? [{ src: new URL(film.poster, document.baseURI).href, type: "image/jpeg" }] : [];
   session.metadata = new MediaMetadata({ title: film.title, artist: film.show || "Videoflix", artwork });
 
-  const move = (seconds) => {
-    video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0);
-  };
   const acts = {
     play: () => video.play(),
     pause: () => video.pause(),
-    seekbackward: ({ seekOffset }) => move(-(seekOffset || STEP)),
-    seekforward: ({ seekOffset }) => move(seekOffset || STEP),
+    seekbackward: ({ seekOffset }) => move(video, -(seekOffset || STEP_S)),
+    seekforward: ({ seekOffset }) => move(video, seekOffset || STEP_S),
     seekto: ({ seekTime }) => {
       video.currentTime = seekTime;
     },
