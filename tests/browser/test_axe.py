@@ -25,12 +25,16 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 NARROWEST = 320
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SETTLED = """() => new Promise(done => {
-  requestAnimationFrame(() => requestAnimationFrame(() => {
-    const moving = document.getAnimations().map(each => each.finished);
-    Promise.allSettled(moving).then(() => done());
-  }));
-})"""
+SETTLED = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  let moving;
+  do {
+    await frame();
+    await frame();
+    moving = document.getAnimations().map(each => each.finished);
+    await Promise.allSettled(moving);
+  } while (moving.length);
+}"""
 AXE = Axe().axe_script
 BROKEN = """values => axe.run({runOnly: {type: "tag", values}, resultTypes: ["violations"]}).then(
   found => found.violations.map(({id, nodes}) => ({id, targets: nodes.map(node => node.target)}))
