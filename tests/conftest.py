@@ -18,7 +18,7 @@ import pytest
 from apiflask import APIFlask
 from argon2 import PasswordHasher
 from flask.testing import FlaskClient, FlaskCliRunner
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from redis import Redis
 from rq import Worker
 from rq.serializers import JSONSerializer
@@ -36,6 +36,10 @@ from tests.films import multipart
 from tests.snapshots import Snapshots
 
 PASSWORD = "correct horse battery"
+
+PATIENCE_MS = 30_000
+"""How long a page may take to look as it should: what it does is tested, not how soon. Playwright
+waits so long for everything else."""
 
 TRUE_HASHER = passwords._hasher
 """The one of a deployment."""
@@ -91,7 +95,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     client = Redis(unix_socket_path=str(socket))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (socket.exists() and client.ping()):
         assert time.monotonic() < deadline, "Redis did not start"
         time.sleep(0.02)
@@ -216,6 +220,7 @@ def chromium() -> Iterator[Browser]:
                 "--autoplay-policy=no-user-gesture-required",
             ],
         )
+        expect.set_options(timeout=PATIENCE_MS)
         yield browser
         browser.close()
 

@@ -157,7 +157,7 @@ def serve(app: APIFlask, log: Path, token: str = "", workers: int = 1) -> Iterat
             stderr=output,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()

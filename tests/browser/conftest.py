@@ -44,7 +44,7 @@ class Site:
             text=True,
         ).stdout
 
-    def mail(self, to: str, subject: str, seconds: float = 20) -> str:
+    def mail(self, to: str, subject: str, seconds: float = 60) -> str:
         """The text of the first mail to this address whose subject contains these words."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -124,7 +124,6 @@ def running(database_url: str, folder: Path, **variables: str) -> Iterator[Site]
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(15_000)
     yield context
     context.close()
 

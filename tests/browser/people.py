@@ -50,7 +50,6 @@ def add_broken_film(site: Site, folder: Path) -> None:
 def sign_in(chromium: Browser, site: Site, email: str, folder: Path) -> Path:
     """Begin a session; its cookies in a file, for a browser context to start with."""
     context = chromium.new_context(locale="en-GB")
-    context.set_default_timeout(15_000)
     page = context.new_page()
     page.goto(f"{site.url}/login")
     page.get_by_label("Email").fill(email)
@@ -66,7 +65,6 @@ def sign_in(chromium: Browser, site: Site, email: str, folder: Path) -> Path:
 def fill_account(chromium: Browser, site: Site, cookies: Path, email: str = DEMO) -> None:
     """Give an account an address that waits for its link, and an API token."""
     context = chromium.new_context(storage_state=cookies, locale="en-GB")
-    context.set_default_timeout(15_000)
     page = context.new_page()
     page.goto(f"{site.url}/account")
     page.get_by_text("Change address").click()

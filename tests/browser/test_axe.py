@@ -97,7 +97,6 @@ def test_axe_finds_nothing_in_pictures_of_all_pages(
             storage_state=town.cookies[person] if person else None,
             bypass_csp=True,  # axe is a script put into the page, which our policy forbids
         )
-        context.set_default_timeout(15_000)
         page = context.new_page()
         for name, path in pages_of(town)[person].items():
             page.goto(f"{demo_site.url}{path}")

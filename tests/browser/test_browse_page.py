@@ -130,7 +130,6 @@ def visit(chromium: Browser, catalogue: Catalogue) -> Iterator[Visitor]:
     def open_page(path: str, **options: Any) -> Page:
         wanted = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
         context = chromium.new_context(storage_state=catalogue.cookies, **wanted)
-        context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -123,7 +123,6 @@ def visit(chromium: Browser, evening: Evening) -> Iterator[Visitor]:
                 **options,
             }
         )
-        context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))

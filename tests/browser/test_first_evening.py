@@ -61,11 +61,11 @@ def choose_quality(page: Page, height: str) -> None:
     menu.click()
     page.locator("media-rendition-menu").get_by_role("menuitemradio", name=height).click()
     expect(page.locator("[data-player]")).to_have_attribute(
-        "data-quality", height.removesuffix("p"), timeout=20_000
+        "data-quality", height.removesuffix("p")
     )
 
 
-def until(page: Page, condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(page: Page, condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait in Python: our content policy forbids the page to evaluate a text."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -160,7 +160,7 @@ def watch(page: Page, height: int) -> None:
     )
     frames = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
     before = page.evaluate(frames)
-    page.wait_for_function(f"before => {frames} > before + 10", arg=before, timeout=30_000)
+    page.wait_for_function(f"before => {frames} > before + 10", arg=before)
     page.wait_for_function("document.querySelector('video').webkitAudioDecodedByteCount > 0")
     video = page.locator("video")
     assert video.evaluate("video => video.videoWidth") == pytest.approx(height * 16 / 9, abs=2)

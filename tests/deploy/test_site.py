@@ -154,7 +154,6 @@ def test_a_film_plays_in_chromium(
 ) -> None:
     film = request.getfixturevalue(place)
     context = chromium.new_context(ignore_https_errors=True, locale="en-GB")
-    context.set_default_timeout(20_000)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))

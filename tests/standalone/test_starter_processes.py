@@ -18,7 +18,7 @@ from standalone.lock import take_lock
 STANDIN = Path(__file__).with_name("standin.py")
 
 
-def until(condition, seconds=20.0):
+def until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come true in time"

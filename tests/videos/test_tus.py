@@ -434,7 +434,7 @@ def test_what_is_said_of_it_can_change_meanwhile_and_afterwards(web: Web, film: 
     assert web.ask("GET", location).json["description"] == "In May."
 
 
-def wait_for(happens: Callable[[], bool], seconds: float = 15) -> None:
+def wait_for(happens: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < deadline
