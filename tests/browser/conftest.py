@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -18,6 +18,11 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
+
+from app import create_app
+from app.database import db, reading_afresh
+from app.videos.models import Video
+from config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +48,32 @@ class Site:
             capture_output=True,
             text=True,
         ).stdout
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Its application in this process, for tests that write rows, or look at them often."""
+        app = create_app(Settings.load({"DATA_DIR": str(self.data)}, env_file=None))
+        with app.app_context():
+            try:
+                yield
+            finally:
+                db.session.remove()
+                db.engine.dispose()
+                app.extensions["redis"].close()
+
+    def wait_for_films(
+        self, reached: Callable[[Sequence[Video]], bool], seconds: float = 240
+    ) -> None:
+        """Until this is so of its films, the oldest first."""
+        deadline = time.monotonic() + seconds
+        with self.opened():
+            while True:
+                with reading_afresh():
+                    films = db.session.scalars(db.select(Video).order_by(Video.id)).all()
+                    if reached(films):
+                        return
+                assert time.monotonic() < deadline, "the films did not get there in time"
+                time.sleep(0.5)
 
     def mail(self, to: str, subject: str, seconds: float = 60) -> str:
         """The text of the first mail to this address whose subject contains these words."""

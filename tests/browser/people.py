@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
+from app.videos.models import Status
 from tests.browser.conftest import Site
 from tests.conftest import PASSWORD
 
@@ -41,10 +41,7 @@ def add_broken_film(site: Site, folder: Path) -> None:
     path = folder / "holiday.mp4"
     path.write_bytes(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(9000))
     site.flask("videos", "import", str(path), "--title", "Holiday by the sea")
-    deadline = time.monotonic() + 60
-    while "failed" not in site.flask("videos", "list"):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    site.wait_for_films(lambda films: any(film.status == Status.FAILED for film in films))
 
 
 def sign_in(chromium: Browser, site: Site, email: str, folder: Path) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -14,13 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app import create_app
 from app.database import db
 from app.videos import series
-from app.videos.models import Video
+from app.videos.models import Status, Video
 from app.videos.names import new_film
 from app.videos.shelves import FILLED_ROWS
-from config import Settings
 from tests.browser.conftest import Site, running
 from tests.browser.test_axe import violations
 from tests.conftest import PASSWORD
@@ -66,15 +62,10 @@ def catalogue(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
         site.flask(*words, typed=f"{PASSWORD}\n")
         film = str(made_film(9))
         site.flask("videos", "import", film, "--global", "--title", "Bars", "--owner", EMAIL)
-        deadline = time.monotonic() + 120
-        while True:
-            known = json.loads(site.flask("videos", "list", "--json"))
-            (bars,) = [video for video in known if video["title"] == "Bars"]
-            if bars["storyboard_url"] and bars["status"] == "ready":
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        series_id = fill(site, bars["id"])
+        site.wait_for_films(
+            lambda films: films[0].has_storyboard and films[0].status == Status.READY
+        )
+        series_id = fill(site)
         context = chromium.new_context()
         page = context.new_page()
         page.goto(f"{site.url}/login")
@@ -87,11 +78,10 @@ def catalogue(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
         yield Catalogue(site, cookies, series_id)
 
 
-def fill(site: Site, original: int) -> int:
-    """Rows of films that show the files of one; the id of the series among them."""
-    app = create_app(Settings.load({"DATA_DIR": str(site.data)}, env_file=None))
-    with app.app_context():
-        bars = db.session.get_one(Video, original)
+def fill(site: Site) -> int:
+    """Rows of films that show the files of the one; the id of the series among them."""
+    with site.opened():
+        bars = db.session.scalars(db.select(Video)).one()
         facts = {name: getattr(bars, name) for name in COPIED}
         films = site.data / "media" / "films"
 
@@ -114,9 +104,6 @@ def fill(site: Site, original: int) -> int:
         add("Tonight", "Drama").place = 1
         db.session.commit()
         found = db.session.scalar(db.select(Video.series_id).where(Video.title == "Part 1.1"))
-        db.session.remove()
-        db.engine.dispose()
-        app.extensions["redis"].close()
     assert found is not None
     return found
 

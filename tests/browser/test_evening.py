@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.media.binary import ffmpeg_binary
+from app.videos.models import Status
 from tests.browser.conftest import Site, running
 from tests.browser.test_axe import violations
 from tests.browser.test_first_evening import FRAMES, until
@@ -84,13 +83,9 @@ def evening(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
             site.flask("videos", "import", film, "--owner", EMAIL, "--title", title)
         alone = str(made_film(6))
         site.flask("videos", "import", alone, "--owner", EMAIL, "--title", "Alone")
-        deadline = time.monotonic() + 90
-        while any(
-            video["status"] == "processing" or not video["storyboard_url"]
-            for video in json.loads(site.flask("videos", "list", "--json"))
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        site.wait_for_films(
+            lambda films: all(each.status == Status.READY and each.has_storyboard for each in films)
+        )
         context = chromium.new_context()
         page = context.new_page()
         page.goto(f"{site.url}/login")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -69,8 +68,7 @@ def test_films_without_a_mouse(page: Page, demo_site: Site) -> None:
     demo_site.flask(*words, typed=f"{PASSWORD}\n")
     film = str(made_film())
     demo_site.flask("videos", "import", film, "--owner", KIM, "--title", "Bars of Kim")
-    while not json.loads(demo_site.flask("videos", "list", "--json"))[0]["playable"]:
-        page.wait_for_timeout(500)
+    demo_site.wait_for_films(lambda films: films[-1].playable)
     page.goto(f"{demo_site.url}/login")
     sign_in(page, PASSWORD, KIM)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -47,10 +46,8 @@ def test_captions_chapters_and_pictures_on_the_time_line(
     words = ["users", "create", EMAIL, "--verified", "--password-stdin"]
     site.flask(*words, typed=f"{PASSWORD}\n")
     site.flask("videos", "import", str(film), "--owner", EMAIL, "--title", "Talking")
-    deadline = time.monotonic() + 60
-    while not (talking := newest(site, "Talking"))["storyboard_url"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    site.wait_for_films(lambda films: films[-1].has_storyboard)
+    talking = newest(site, "Talking")
     page.goto(f"{site.url}/login")
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,7 @@ def test_the_curl_examples(demo_site: Site, tmp_path: Path) -> None:
     examples = re.findall(r"```sh\n(curl .*?)```", readme, re.DOTALL)
     assert len(examples) == 5
     (tmp_path / "film.mp4").write_bytes(made_film().read_bytes())
-    deadline = time.monotonic() + 60
-    while not json.loads(demo_site.flask("videos", "list", "--json"))[-1]["playable"]:
-        assert time.monotonic() < deadline, "the demo film did not become playable"
+    demo_site.wait_for_films(lambda films: films[0].playable)  # the demo film
     answers: list[Any] = []
     for example in examples:
         command = example.replace("http://127.0.0.1:8000", demo_site.url)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from apiflask import APIFlask
 from playwright.sync_api import Browser
 
-from app import create_app
 from app.database import db
 from app.videos import categories, series
-from app.videos.models import Video
+from app.videos.models import Status, Video
 from app.videos.names import new_film
-from config import Settings
 from tests.browser.conftest import Site
 from tests.browser.people import ADMIN, DEMO, add_broken_film, add_people, fill_account, sign_in
 from tests.films import made_film
@@ -96,7 +91,7 @@ def fill(chromium: Browser, site: Site, folder: Path) -> Town:
     import_films(site)
     confirm = add_people(site)
     add_broken_film(site, folder)
-    wait_for_pictures(site)
+    site.wait_for_films(have_pictures)
     fill_catalogue(site)
     cookies = {email: sign_in(chromium, site, email, folder) for email in (ADMIN, DEMO)}
     fill_account(chromium, site, sign_in(chromium, site, DEMO, folder))
@@ -123,25 +118,15 @@ def import_films(site: Site) -> None:
         site.flask("videos", "import", str(path), "--owner", DEMO, "--title", title)
 
 
-def wait_for_pictures(site: Site, seconds: float = 240) -> None:
-    """Until all that can be converted is, with its pictures."""
-    deadline = time.monotonic() + seconds
-    while any(
-        video["status"] == "processing" or not video["storyboard_url"] for video in good(site)
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
-def good(site: Site) -> list[dict[str, Any]]:
-    listed = json.loads(site.flask("videos", "list", "--json"))
-    return [video for video in listed if video["status"] != "failed"]
+def have_pictures(films: Sequence[Video]) -> bool:
+    """Whether all that can be converted is, with its pictures."""
+    good = [film for film in films if film.status != Status.FAILED]
+    return all(film.status == Status.READY and film.has_storyboard for film in good)
 
 
 def fill_catalogue(site: Site) -> None:
     """The catalogue, of films that show the files of those that were imported."""
-    app = create_app(Settings.load({"DATA_DIR": str(site.data)}, env_file=None))
-    with app.app_context():
+    with site.opened():
         known = {video.title: video for video in db.session.scalars(db.select(Video))}
         for title, shows, category, year, minutes, story in FILMS:
             add(site, known.get(shows, known[BUNNY]), title, category, minutes, story, year=year)
@@ -157,7 +142,6 @@ def fill_catalogue(site: Site) -> None:
         bunny.category, bunny.year, bunny.place = "Animation", 2008, 1
         categories.arrange(["Drama", "Nature", "Science fiction"])
         db.session.commit()
-        leave(app)
 
 
 def add(
@@ -174,13 +158,6 @@ def add(
     db.session.add(video)
     db.session.flush()
     return video
-
-
-def leave(app: APIFlask) -> None:
-    """Let go of the database and of Redis."""
-    db.session.remove()
-    db.engine.dispose()
-    app.extensions["redis"].close()
 
 
 def remember(context: Any, site: Site, films: dict[str, Any]) -> None:
