@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from apiflask import APIFlask
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from app import create_app
@@ -39,23 +39,19 @@ class Site:
 
     def flask(self, *arguments: str, typed: str | None = None) -> str:
         """What `flask --app wsgi …` of this site prints, given what is typed into it."""
-        return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "DATA_DIR": str(self.data)},
-            input=typed,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        with self.opened() as app:
+            run = app.test_cli_runner()
+            said = run.invoke(args=arguments, input=typed, catch_exceptions=False)
+        assert said.exit_code == 0, said.output
+        return said.stdout
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[None]:
-        """Its application in this process, for tests that write rows, or look at them often."""
-        app = create_app(Settings.load({"DATA_DIR": str(self.data)}, env_file=None))
+    def opened(self) -> Iterator[APIFlask]:
+        """Its application in this process: a command's own takes seconds to begin."""
+        app = create_app(Settings.load({**os.environ, "DATA_DIR": str(self.data)}, env_file=None))
         with app.app_context():
             try:
-                yield
+                yield app
             finally:
                 db.session.remove()
                 db.engine.dispose()

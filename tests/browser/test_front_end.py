@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -94,15 +91,7 @@ def front_end(
 
 
 def make_account(site: Site, email: str) -> None:
-    command = ["users", "create", email, "--verified", "--password-stdin"]
-    subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *command],
-        cwd=ROOT,
-        env={**os.environ, "DATA_DIR": str(site.data)},
-        input=f"{PASSWORD}\n",
-        check=True,
-        text=True,
-    )
+    site.flask("users", "create", email, "--verified", "--password-stdin", typed=f"{PASSWORD}\n")
 
 
 def add_film(site: Site) -> None:
