@@ -2,7 +2,7 @@
 
 export const STEP_S = 10;
 
-/** Go so many seconds on, or back where they are negative, within the film. */
+/** Go so many seconds on, or back where they are negative, within the film once its length is known. */
 export function move(video, seconds) {
-  video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration || 0);
+  if (video.duration > 0) video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), video.duration);
 }
