@@ -21,7 +21,7 @@ from unittest import mock
 
 from apiflask import APIFlask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from app.auth import identity, passwords
 from app.auth.identity import Credential, Identity
@@ -31,6 +31,7 @@ from bench.catalogue import FILMS, full_catalogue
 from bench.client import Refused
 from bench.report import Figure, spread
 from bench.site import EMAIL, PASSWORD, Site, running_site
+from bench.statements import statements
 
 UNLIMITED = {
     "LIMIT_LOGIN_ACCOUNT": "1000000 per minute",
@@ -187,9 +188,9 @@ def _identity(app: APIFlask) -> Iterator[Figure]:
             with circumstance:
                 times.take(partial(_ask, client))
         cases.reverse()
-    with _statements(app) as all_statements:
+    with statements(app) as all_statements:
         _ask(client)
-    with _statements(app) as other_statements, no_lookup:
+    with statements(app) as other_statements, no_lookup:
         _ask(client)
 
     what = f"GET {CATALOGUE}, {FILMS} films"
@@ -252,23 +253,6 @@ def _known_identity(app: APIFlask) -> Identity:
         ).one()
         db.session.expunge_all()
         return Identity(user, row, Credential.ACCESS)
-
-
-@contextlib.contextmanager
-def _statements(app: APIFlask) -> Iterator[list[str]]:
-    """All that is sent to the database meanwhile."""
-    found: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        found.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def _rate(pool: ThreadPoolExecutor, work: Callable[[], None]) -> float:

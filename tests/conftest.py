@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import shutil
@@ -22,7 +21,6 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from redis import Redis
 from rq import Worker
 from rq.serializers import JSONSerializer
-from sqlalchemy import event
 
 from app import create_app
 from app.auth import passwords
@@ -305,24 +303,6 @@ def ready(signed_in: FlaskClient, work: Callable[[], None], once: Once) -> Conve
         return int(once(f"ready {film}", act))
 
     return convert
-
-
-@contextlib.contextmanager
-def statements(app: APIFlask, verb: str = "") -> Iterator[list[str]]:
-    """What is asked of the database meanwhile: all of it, or what begins with this word."""
-    said: list[str] = []
-
-    def note(_connection: object, _cursor: object, text: str, *_rest: object) -> None:
-        if text.startswith(verb):
-            said.append(text)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def make_user(app: APIFlask, email: str, *, role: str = "member", verified: bool = True) -> int:

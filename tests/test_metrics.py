@@ -22,8 +22,8 @@ from app.errors import Unavailable
 from app.videos import playback
 from app.videos.models import Status, Upload, Video
 from app.videos.names import new_film
+from bench.statements import statements
 from config import Settings
-from tests.conftest import statements
 from tests.films import made_film, multipart
 from tests.web import Web, serve, write_token
 

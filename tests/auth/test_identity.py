@@ -10,7 +10,7 @@ from flask_login import current_user
 from app.auth import identity
 from app.auth.models import Role
 from app.errors import Forbidden, NotSignedIn
-from tests.conftest import statements
+from bench.statements import statements
 
 from .conftest import Add, log_in
 

@@ -17,7 +17,8 @@ from app.formatting import remaining
 from app.videos import categories, series
 from app.videos.models import Video
 from app.videos.shelves import FILLED_ROWS, ROW_LENGTH
-from tests.conftest import make_user, sign_in, statements
+from bench.statements import statements
+from tests.conftest import make_user, sign_in
 from tests.videos.test_lists import add_films
 
 

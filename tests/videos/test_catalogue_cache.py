@@ -19,8 +19,9 @@ from app.auth.models import User
 from app.database import db, update_rows
 from app.videos import catalogue_cache, categories, series, service, shelves
 from app.videos.models import Status, Video
+from bench.statements import statements
 from config import Settings
-from tests.conftest import make_user, sign_in, statements
+from tests.conftest import make_user, sign_in
 from tests.tasks.test_redis_away import RedisServer
 from tests.videos.test_lists import add_films
 

@@ -12,7 +12,8 @@ from app.database import db, epoch_now
 from app.videos.forecast import ENOUGH, Forecast, Place, forecasts_of
 from app.videos.models import Status, Task, TaskKind, TaskState, Video
 from app.videos.names import new_film
-from tests.conftest import make_user, statements
+from bench.statements import statements
+from tests.conftest import make_user
 from tests.films import made_film, multipart
 
 SITE_SPEED = 50.0

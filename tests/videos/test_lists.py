@@ -9,7 +9,8 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from app.database import Base, db
 from app.videos.models import Status, Video
 from app.videos.names import new_film
-from tests.conftest import make_user, sign_in, statements
+from bench.statements import statements
+from tests.conftest import make_user, sign_in
 
 
 def add_films(app: APIFlask, owner_id: int, count: int, **facts: object) -> list[int]:

@@ -17,7 +17,8 @@ from app.videos.models import Status, Video
 from app.videos.names import new_film
 from app.videos.search.models import SearchText
 from app.videos.search.text import fold, query_words
-from tests.conftest import make_user, sign_in, statements
+from bench.statements import statements
+from tests.conftest import make_user, sign_in
 
 Add = Callable[..., int]
 Search = Callable[..., list[int]]

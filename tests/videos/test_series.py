@@ -10,7 +10,8 @@ from app.auth.models import User
 from app.database import db
 from app.videos import queries, series
 from app.videos.models import Series, Video
-from tests.conftest import make_user, sign_in, statements
+from bench.statements import statements
+from tests.conftest import make_user, sign_in
 from tests.films import made_film, multipart
 from tests.videos.test_lists import add_films
 

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from app.database import db
 from app.formatting import rfc3339
 from app.videos.models import Series, Status, Video
-from tests.conftest import make_user, sign_in, statements
+from bench.statements import statements
+from tests.conftest import make_user, sign_in
 from tests.videos.test_lists import add_films
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
